@@ -1,0 +1,112 @@
+"""Settings that hold everywhere. `local`, `test` and `production` say what differs; secrets come from the environment only."""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+
+from goalgraph.logs import LOGGING as LOGGING
+from goalgraph.settings.identity import *  # noqa: F403
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parents[2]
+
+DEBUG = False
+SECRET_KEY = env.str("SECRET_KEY", "")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+PUBLIC_URL = env.str("PUBLIC_URL", "")
+"""Scheme, host and port under which members reach this web service; no slash at the end."""
+ALLOWED_ORIGINS = env.list("ALLOWED_ORIGINS", default=[])
+"""Scheme, host and port of each browser application that may call the API (CORS) and open a WebSocket."""
+
+ROOT_URLCONF = "goalgraph.urls"
+ASGI_APPLICATION = "goalgraph.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("pt-br", "Português (Brasil)"), ("es", "Español")]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "allauth",
+    "allauth.account",
+    "allauth.idp.oidc",
+    "goalgraph",
+    "users",
+    "goals",
+]
+
+# What only the HTML pages (admin, sign-in) need stays off the API's path: see goalgraph.middleware.
+MIDDLEWARE = [
+    "goalgraph.middleware.trace",
+    "goalgraph.middleware.metrics",
+    "django.middleware.security.SecurityMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "goalgraph.middleware.pages",
+]
+PAGE_MIDDLEWARE = [
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+PAGE_PREFIXES = ("/admin/", "/accounts/", "/static/", "/identity/", "/.well-known/")
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": env.db_url("DATABASE_URL", "sqlite:///:memory:")}
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+EMAIL_CONFIG = env.email_url("EMAIL_URL", "consolemail://")
+vars().update(EMAIL_CONFIG)
+
+REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "gg"}}
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "sqs://")
+
+GOALGRAPH_TABLE = env.str("GOALGRAPH_TABLE", "gg_core")
+AWS_REGION = env.str("AWS_REGION", env.str("AWS_DEFAULT_REGION", "us-east-1"))
+AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", "") or None
+
+PORTS: dict[str, dict[str, Any]] = {
+    "clock": {"BACKEND": "goalgraph.ports.clock.SystemClock"},
+    "table": {
+        "BACKEND": "goalgraph.table.dynamodb.DynamoTable",
+        "OPTIONS": {"name": GOALGRAPH_TABLE, "region": AWS_REGION, "endpoint_url": AWS_ENDPOINT_URL},
+    },
+}
+
+CORS_ALLOWED_ORIGINS = ALLOWED_ORIGINS
+CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "traceparent", "x-trace-id")
+CORS_EXPOSE_HEADERS = ("retry-after", "x-trace-id")
+CORS_URLS_REGEX = r"^/(graphql|me|profile|uploads)$"

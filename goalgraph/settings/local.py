@@ -1,0 +1,34 @@
+"""Settings of `make run`: everything embedded, on loopback, with data under GOALGRAPH_HOME. Never for the open network."""
+
+import os
+from pathlib import Path
+
+PORT = int(os.environ.get("PORT", "8000"))
+HOME = Path(os.environ.get("GOALGRAPH_HOME", ".local")).resolve()
+
+# The embedded services' ports follow from PORT, so that two instances run side by side.
+_step = 10_000 if PORT < 40_000 else -10_000
+EMULATOR_PORT, REDIS_PORT = PORT + _step, PORT + 2 * _step
+
+_defaults = {
+    "AWS_ENDPOINT_URL": f"http://127.0.0.1:{EMULATOR_PORT}",
+    "AWS_ACCESS_KEY_ID": "000000000000",
+    "AWS_SECRET_ACCESS_KEY": "local",
+    "REDIS_URL": f"redis://127.0.0.1:{REDIS_PORT}/0",
+    "DATABASE_URL": f"sqlite:///{HOME / 'db.sqlite3'}",
+    "OIDC_ISSUER": f"http://127.0.0.1:{PORT}",
+}
+for _name, _value in _defaults.items():
+    os.environ.setdefault(_name, _value)
+
+from goalgraph.settings.base import *  # noqa: E402, F403
+
+DEBUG = True
+SECRET_KEY = "local-only-and-known-to-everybody-so-never-for-the-open-network"
+ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+PUBLIC_URL = f"http://127.0.0.1:{PORT}"
+ALLOWED_ORIGINS = [PUBLIC_URL, f"http://localhost:{PORT}"]
+CORS_ALLOWED_ORIGINS = ALLOWED_ORIGINS
+STAFF_MFA_REQUIRED = False
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
+WHITENOISE_USE_FINDERS = True

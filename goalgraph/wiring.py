@@ -1,0 +1,43 @@
+"""Which adapter stands behind which port. Read this file first.
+
+`settings.PORTS` has the shape of Django's own `STORAGES`: `{"table": {"BACKEND": "dotted.path", "OPTIONS": {...}}}`. Each port is built
+once per process, on first use.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+if TYPE_CHECKING:
+    from goalgraph.ports.clock import Clock
+    from goalgraph.table.port import Adapter
+
+
+@cache
+def port(name: str) -> Any:
+    """The adapter behind `name`. Raises ImproperlyConfigured when `PORTS` has no such entry."""
+    try:
+        config = settings.PORTS[name]
+    except KeyError as error:
+        raise ImproperlyConfigured(f"PORTS names no adapter for {name!r}") from error
+    return import_string(config["BACKEND"])(**config.get("OPTIONS", {}))
+
+
+def clock() -> "Clock":
+    return cast("Clock", port("clock"))
+
+
+def table_adapter() -> "Adapter":
+    return cast("Adapter", port("table"))
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting == "PORTS":
+        port.cache_clear()
+
+
+setting_changed.connect(_forget)
