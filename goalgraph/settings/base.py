@@ -5,7 +5,8 @@ from typing import Any
 
 import environ
 
-from goalgraph.logs import LOGGING as LOGGING
+from goalgraph.logs import LOGGING  # noqa: F401 - Django reads it
+from goalgraph.settings.edge import *  # noqa: F403
 from goalgraph.settings.identity import *  # noqa: F403
 
 env = environ.Env()
@@ -41,17 +42,16 @@ INSTALLED_APPS = [
     "goalgraph",
     "users",
     "goals",
+    "gamification",
 ]
 
-# What only the HTML pages (admin, sign-in) need stays off the API's path: see goalgraph.middleware.
+# Django's own middlewares cost a thread hop each under ASGI. `goalgraph.middleware.api` answers the paths of the API by their view at
+# once, so that only the HTML pages (admin, sign-in) pay for what stands below it. (admin and allauth insist on finding theirs here.)
 MIDDLEWARE = [
     "goalgraph.middleware.trace",
     "goalgraph.middleware.metrics",
+    "goalgraph.middleware.api",
     "django.middleware.security.SecurityMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
-    "goalgraph.middleware.pages",
-]
-PAGE_MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -63,7 +63,6 @@ PAGE_MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]
-PAGE_PREFIXES = ("/admin/", "/accounts/", "/static/", "/identity/", "/.well-known/")
 
 TEMPLATES = [
     {
@@ -110,3 +109,6 @@ CORS_ALLOWED_ORIGINS = ALLOWED_ORIGINS
 CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "traceparent", "x-trace-id")
 CORS_EXPOSE_HEADERS = ("retry-after", "x-trace-id")
 CORS_URLS_REGEX = r"^/(graphql|me|profile|uploads)$"
+
+DUE_SHARDS = env.int("DUE_SHARDS", 16)
+"""Over how many partitions each minute of the due wheel is spread. A task keeps the shard it was given."""

@@ -1,0 +1,67 @@
+"""Settings of production. They refuse to start on a missing, default or weak value, and name every such value at once."""
+
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from goalgraph.settings.base import *
+
+DEBUG = False
+
+
+def _weak_secret(value: str) -> bool:
+    """The bounds of Django's own check security.W009, and the words that people leave in examples."""
+    known = ("local-only", "test-only", "django-insecure-", "change", "secret", "example")
+    return len(value) < 50 or len(set(value)) < 10 or value.lower().startswith(known)
+
+
+def _https(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" and bool(parts.hostname)
+
+
+def _complaints() -> list[str]:
+    """A sentence for each setting that production cannot start with."""
+    embedded_issuer = bool(OIDC_ISSUER) and OIDC_ISSUER == PUBLIC_URL
+    rules = {
+        "SECRET_KEY: set at least 50 random characters.": _weak_secret(SECRET_KEY),
+        "DATABASE_URL: name a database that stays, such as postgres://user:password@host/name.": (
+            not env.str("DATABASE_URL", "") or DATABASES["default"].get("NAME") in ("", ":memory:")
+        ),
+        "REDIS_URL: name the Redis that all processes share.": not env.str("REDIS_URL", ""),
+        "CELERY_BROKER_URL: name a broker that keeps tasks, such as sqs://.": CELERY_BROKER_URL.startswith(("memory:", "filesystem:")),
+        "OIDC_ISSUER: give the issuer's https address, exactly as its tokens spell it.": not _https(OIDC_ISSUER),
+        "OIDC_AUDIENCE: name the audience, or the client ids, that access tokens are made for.": not env.str("OIDC_AUDIENCE", ""),
+        "ISSUER_PRIVATE_KEYS: the embedded issuer needs its own signing keys.": embedded_issuer and not ISSUER_PRIVATE_KEYS,
+        "ALLOWED_HOSTS: list the host names that are ours, without *.": not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS,
+        "PUBLIC_URL: give our own https address, without a slash at the end.": not _https(PUBLIC_URL) or PUBLIC_URL.endswith("/"),
+        "ALLOWED_ORIGINS: list https origins only.": not all(_https(origin) for origin in ALLOWED_ORIGINS),
+        "AWS_ENDPOINT_URL: leave it out, or give an https address; an emulator is not for production.": (
+            AWS_ENDPOINT_URL is not None and not _https(AWS_ENDPOINT_URL)
+        ),
+        "AWS_SECRET_ACCESS_KEY: `local` is the emulator's.": env.str("AWS_SECRET_ACCESS_KEY", "") == "local",
+        "EMAIL_URL: name the mail service, such as smtp+tls://user:password@host:587.": (
+            EMAIL_CONFIG["EMAIL_BACKEND"].rpartition(".")[0].rpartition(".")[2] in ("console", "dummy", "locmem", "filebased")
+        ),
+        "METRICS_TOKEN: leave it out, or set at least 20 characters.": 0 < len(METRICS_TOKEN) < 20,
+    }
+    return [sentence for sentence, broken in rules.items() if broken]
+
+
+if _found := _complaints():
+    raise ImproperlyConfigured("Production cannot start:\n" + "\n".join(f"- {sentence}" for sentence in _found))
+
+SECURE_SSL_REDIRECT = True
+SECURE_HSTS_SECONDS = 365 * 24 * 3600
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+
+PROXY_SSL_HEADER = env.str("PROXY_SSL_HEADER", "")
+"""The header in which the proxy in front says `https`, such as X-Forwarded-Proto. Only for a proxy that removes a client's own."""
+if PROXY_SSL_HEADER:
+    SECURE_PROXY_SSL_HEADER = (f"HTTP_{PROXY_SSL_HEADER.upper().replace('-', '_')}", "https")
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]

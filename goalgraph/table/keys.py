@@ -1,0 +1,126 @@
+"""Every key of the table is composed here and nowhere else: read this page to know the table.
+
+An id that enters a key must match the allow-list of `goalgraph.ids` (no `#`, nothing outside ASCII), so no id can reach into
+another partition. The tenant prefix is not here: `goalgraph.table.table` puts it before each partition key of an actor who has a tenant.
+"""
+
+import hashlib
+import re
+from datetime import datetime
+
+from pynamodb.expressions.operand import Path
+
+from goalgraph.ids import is_id
+from goalgraph.table.attributes import instant_text
+from goalgraph.table.port import IndexKey, Key, Span
+
+SK = Path("SK")
+UNDATED = "~"
+"""Stands where a due date would; sorts after every date."""
+_LAST = "~"  # sorts after every character that a key of ours holds next
+
+
+class InvalidKey(ValueError):
+    """An id that cannot stand in a key. Services let no such id come this far; the edge shows it as `NOT_FOUND`."""
+
+
+def _id(value: object) -> str:
+    if not is_id(value):
+        raise InvalidKey("an id of a key is malformed")
+    return str(value)
+
+
+def _user(user_id: str) -> str:
+    return f"USER#{_id(user_id)}"
+
+
+def with_tenant(tenant_id: str | None, pk: str) -> str:
+    return pk if tenant_id is None else f"TENANT#{_id(tenant_id)}#{pk}"
+
+
+# Members ---------------------------------------------------------------------------------------------------------------------------
+
+
+def profile(user_id: str) -> Key:
+    return Key(_user(user_id), f"PROFILE#{user_id}")
+
+
+def block(user_id: str, other_id: str) -> Key:
+    return Key(_user(user_id), f"BLOCK#{_id(other_id)}")
+
+
+def blocks_of(user_id: str) -> Span:
+    return Span(_user(user_id), SK.startswith("BLOCK#"))
+
+
+def home_of(user_id: str) -> Span:
+    """Everything the home screen shows, in one stretch: aggregate, goals, profile, subscription, open tasks by due date."""
+    return Span(_user(user_id), SK.between("GAME#AGG#", f"TASK#{_LAST * 2}"))
+
+
+def game_aggregate(user_id: str, season: str) -> Key:
+    return Key(_user(user_id), f"GAME#AGG#{_id(season)}")
+
+
+# Goals and tasks -------------------------------------------------------------------------------------------------------------------
+
+
+def goal(user_id: str, goal_id: str) -> Key:
+    return Key(_user(user_id), f"GOAL#{_id(goal_id)}")
+
+
+def goals_of(user_id: str) -> Span:
+    """Oldest first: goal ids sort by time."""
+    return Span(_user(user_id), SK.startswith("GOAL#"))
+
+
+def goal_quota(user_id: str) -> Key:
+    return Key(_user(user_id), "QUOTA#GOALS")
+
+
+def task(goal_id: str, task_id: str) -> Key:
+    return Key(f"GOAL#{_id(goal_id)}", f"TASK#{_id(task_id)}")
+
+
+def tasks_of(goal_id: str) -> Span:
+    return Span(f"GOAL#{_id(goal_id)}", SK.startswith("TASK#"))
+
+
+def agenda_entry(user_id: str, due_at: datetime | None, task_id: str) -> Key:
+    due = UNDATED if due_at is None else instant_text(due_at)
+    return Key(_user(user_id), f"TASK#{due}#{_id(task_id)}")
+
+
+def agenda_of(user_id: str, until: datetime | None) -> Span:
+    """Open tasks by due date up to `until` (None: all, the undated last)."""
+    last = _LAST * 2 if until is None else f"{instant_text(until)}#{_LAST}"
+    return Span(_user(user_id), SK.between("TASK#", f"TASK#{last}"))
+
+
+def due_entry(at: datetime, shard: int, task_id: str, reminder_id: str) -> Key:
+    """The wheel turns by the minute, in UTC."""
+    return Key(f"DUE#{_minute(at)}#{shard}", f"TASK#{_id(task_id)}#{_id(reminder_id)}")
+
+
+def due_day(at: datetime, shard: int, task_id: str, reminder_id: str) -> IndexKey:
+    """A day of the wheel, which the daily digest reads."""
+    minute = _minute(at)
+    return IndexKey("GSI2", f"DUE#{minute[:8]}#{shard}", f"{minute[8:]}#{_id(task_id)}#{_id(reminder_id)}")
+
+
+def _minute(at: datetime) -> str:
+    """`YYYYMMDDHHMM` in UTC. (strftime's %Y has no fixed width before the year 1000.)"""
+    return re.sub(r"\D", "", instant_text(at))[:12]
+
+
+def shard_of(identifier: str, shards: int) -> int:
+    """A shard for `identifier`, the same in every process."""
+    return int.from_bytes(hashlib.blake2b(identifier.encode(), digest_size=8).digest()) % shards
+
+
+# The edge --------------------------------------------------------------------------------------------------------------------------
+
+
+def idempotency(user_id: str, key: str) -> Key:
+    name = f"IDEM#{_id(user_id)}#{_id(key)}"
+    return Key(name, name)
