@@ -1,0 +1,55 @@
+"""What a profile may hold."""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+from zoneinfo import available_timezones
+
+from goalgraph import inputs
+from goalgraph.errors import Invalid
+
+MAX_TAGS = 20
+VISIBILITIES = ("public", "private")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", re.ASCII)
+
+
+def language(value: str, *, field: str) -> str:
+    """A language tag such as `en`, `pt-BR` (the usual part of BCP 47)."""
+    if not _LANGUAGE.fullmatch(value):
+        raise Invalid("Give a language tag such as en, pt-BR or es.", field=field)
+    return value
+
+
+def timezone(value: str, *, field: str) -> str:
+    """The name of an IANA time zone."""
+    if value not in available_timezones():
+        raise Invalid("Give the name of a time zone, such as America/Sao_Paulo.", field=field)
+    return value
+
+
+_CHECKS: dict[str, Callable[..., Any]] = {
+    "nickname": partial(inputs.text, longest=50),
+    "avatar_url": inputs.https_url,
+    "language": language,
+    "pronouns": partial(inputs.text, longest=40),
+    "bio": partial(inputs.text, longest=1000, lines=True),
+    "tags": partial(inputs.tags, most=MAX_TAGS),
+    "timezone": timezone,
+    "visibility": partial(inputs.one_of, allowed=VISIBILITIES),
+}
+_CLEARED = {"tags": [], "timezone": "UTC", "visibility": "public"}
+
+
+def checked_profile(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes as they are stored: a null clears. Raises Invalid naming the field as the API spells it."""
+    checked: dict[str, Any] = {}
+    for name, value in changes.items():
+        if name not in _CHECKS:
+            raise Invalid("A profile has no such field.", field=api_name(name))
+        checked[name] = _CLEARED.get(name) if value is None else _CHECKS[name](value, field=api_name(name))
+    return checked
+
+
+def api_name(name: str) -> str:
+    return "avatarUrl" if name == "avatar_url" else name

@@ -1,0 +1,44 @@
+"""How members are read and written."""
+
+from typing import cast
+
+from goalgraph.auth.actor import Actor
+from goalgraph.table import keys, table
+from goalgraph.table.port import Key
+from goalgraph.table.table import Page
+from users.items import Block, Profile
+
+
+def profile(actor: Actor, user_id: str, *, consistent: bool = False) -> Profile | None:
+    return cast("Profile | None", table(actor).get(keys.profile(user_id), consistent=consistent))
+
+
+def profile_and_blocks(actor: Actor, user_id: str) -> tuple[Profile | None, bool]:
+    """A member's profile, and whether one of the two has blocked the other; one round trip."""
+    found = table(actor).get_many([keys.profile(user_id), *_blocks(actor, user_id)], consistent=True)
+    return cast("Profile | None", found[0]), any(found[1:])
+
+
+def blocked(actor: Actor, user_id: str) -> bool:
+    """Whether one of the two has blocked the other."""
+    return any(table(actor).get_many(_blocks(actor, user_id), consistent=True))
+
+
+def save_profile(actor: Actor, profile: Profile) -> Profile:
+    return cast("Profile", table(actor).put(profile))
+
+
+def add_block(actor: Actor, other_id: str) -> None:
+    table(actor).put(Block(owner_id=actor.user_id, other_id=other_id), overwrite=True)
+
+
+def remove_block(actor: Actor, other_id: str) -> None:
+    table(actor).delete(keys.block(actor.user_id, other_id))
+
+
+def blocks_of(actor: Actor, *, limit: int, after: str | None, forward: bool) -> Page:
+    return table(actor).query(keys.blocks_of(actor.user_id), limit=limit, after=after, forward=forward)
+
+
+def _blocks(actor: Actor, user_id: str) -> list[Key]:
+    return [keys.block(actor.user_id, user_id), keys.block(user_id, actor.user_id)]

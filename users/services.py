@@ -1,0 +1,88 @@
+"""What members do with profiles, and whom they want nothing to do with."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from goalgraph.auth.actor import Actor
+from goalgraph.errors import Conflict, Invalid, NotFound
+from goalgraph.ids import is_id
+from goalgraph.table import until_won
+from goalgraph.table.items import CoreItem
+from goalgraph.table.port import ConditionFailed
+from goalgraph.table.table import Page
+from users import repository
+from users.domain import checked_profile
+from users.items import Profile
+
+
+def me(actor: Actor) -> Profile:
+    """The actor's own profile; an empty one, not stored, before the first `upsert_profile`."""
+    return _own(actor, repository.profile(actor, actor.user_id, consistent=True))
+
+
+def profile_among(actor: Actor, items: Iterable[CoreItem]) -> Profile:
+    """The actor's own profile out of what a query of their partition found."""
+    return _own(actor, next((item for item in items if isinstance(item, Profile)), None))
+
+
+def upsert_profile(actor: Actor, changes: Mapping[str, Any]) -> Profile:
+    """Write the fields of `changes` (snake_case names); the others stay, a null clears. Raises Invalid."""
+    checked = checked_profile(changes)
+
+    def attempt() -> Profile:
+        profile = repository.profile(actor, actor.user_id, consistent=True) or Profile(user_id=actor.user_id)
+        for name, value in checked.items():
+            setattr(profile, name, value)
+        return _own(actor, repository.save_profile(actor, profile))
+
+    try:
+        return until_won(attempt)
+    except ConditionFailed as error:
+        raise Conflict from error
+
+
+def user(actor: Actor, user_id: str) -> Profile:
+    """A member as the actor may see them. Raises NotFound: absent, private and blocked look the same."""
+    if user_id == actor.user_id:
+        return me(actor)
+    if not is_id(user_id):
+        raise NotFound
+    profile, blocked = repository.profile_and_blocks(actor, user_id)
+    if profile is None or blocked or profile.visibility == "private":
+        raise NotFound
+    return profile
+
+
+def blocked(actor: Actor, user_id: str) -> bool:
+    """Whether one of the two has blocked the other."""
+    return user_id != actor.user_id and repository.blocked(actor, user_id)
+
+
+def block(actor: Actor, user_id: str) -> None:
+    """From now on the two see nothing of each other. Repeating it changes nothing; whether there is such a member is not told."""
+    repository.add_block(actor, _other(actor, user_id))
+
+
+def unblock(actor: Actor, user_id: str) -> None:
+    """Take a block back. Repeating it changes nothing."""
+    repository.remove_block(actor, _other(actor, user_id))
+
+
+def blocks(actor: Actor, *, limit: int, after: str | None = None, forward: bool = True) -> Page:
+    """Whom the actor blocked, by user id."""
+    return repository.blocks_of(actor, limit=limit, after=after, forward=forward)
+
+
+def _other(actor: Actor, user_id: str) -> str:
+    if not is_id(user_id):
+        raise NotFound
+    if user_id == actor.user_id:
+        raise Invalid("That is you.", field="userId")
+    return user_id
+
+
+def _own(actor: Actor, stored: Profile | None) -> Profile:
+    """The actor's profile to show: of their own tier, the actor knows better than the last projection."""
+    profile = Profile(user_id=actor.user_id) if stored is None else stored.copy()
+    profile.tier = actor.tier
+    return profile
