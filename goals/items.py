@@ -1,0 +1,156 @@
+"""The items of goals and tasks, and the copies that follow from a task."""
+
+from datetime import datetime
+
+from pynamodb.attributes import JSONAttribute, ListAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
+
+from goalgraph.table import keys
+from goalgraph.table.attributes import InstantAttribute
+from goalgraph.table.items import CoreItem
+from goalgraph.table.port import IndexKey, Key
+from goals.domain import ACTIVE, OPEN, PRIVATE, GoalRef, ReminderRule, TaskRef, progress
+
+DEFAULT_REMINDER = "due"
+"""The reminder of a task that has none of its own: at its due minute."""
+
+
+class Goal(CoreItem, discriminator="Goal"):
+    """What a member wants to reach. It counts its tasks, so that progress costs no read of them."""
+
+    goal_id = UnicodeAttribute()
+    title = UnicodeAttribute()
+    description = UnicodeAttribute(null=True)
+    tags: ListAttribute[str] = ListAttribute(of=UnicodeAttribute, default=list)  # type: ignore[arg-type]
+    status = UnicodeAttribute(default=ACTIVE)
+    visibility = UnicodeAttribute(default=PRIVATE)
+    task_count = NumberAttribute(default=0)
+    done_count = NumberAttribute(default=0)
+    archived_at = InstantAttribute(null=True)
+
+    @property
+    def ref(self) -> GoalRef:
+        return GoalRef(self.goal_id, self.owner_id)
+
+    @property
+    def id(self) -> str:
+        return str(self.ref)
+
+    @property
+    def user_id(self) -> str:
+        return self.owner_id
+
+    @property
+    def progress(self) -> float:
+        return progress(int(self.task_count), int(self.done_count))
+
+    def key(self) -> Key:
+        return keys.goal(self.owner_id, self.goal_id)
+
+
+class GoalQuota(CoreItem, discriminator="GoalQuota"):
+    """Counts a member's goals; it moves in the transaction that makes or archives one, so the cap is exact."""
+
+    active = NumberAttribute(default=0)
+    total = NumberAttribute(default=0)
+
+    def key(self) -> Key:
+        return keys.goal_quota(self.owner_id)
+
+
+class Reminder(MapAttribute):
+    """One reminder of a task: at an instant, or minutes before it is due."""
+
+    id = UnicodeAttribute()
+    at = InstantAttribute(null=True)
+    minutes_before = NumberAttribute(attr_name="minutesBefore", null=True)
+
+    def rule(self) -> ReminderRule:
+        return ReminderRule(self.at, None if self.minutes_before is None else int(self.minutes_before))
+
+
+class TaskFields(CoreItem):
+    """What a task and its copy on an agenda both hold."""
+
+    task_id = UnicodeAttribute()
+    short_goal_id = UnicodeAttribute(attr_name="goalId")
+    title = UnicodeAttribute()
+    nlp_plan = JSONAttribute(null=True)
+    due_at = InstantAttribute(null=True)
+    status = UnicodeAttribute(default=OPEN)
+    done_at = InstantAttribute(null=True)
+    assignees: ListAttribute[str] = ListAttribute(of=UnicodeAttribute, default=list)  # type: ignore[arg-type]
+    reminders: ListAttribute[Reminder] = ListAttribute(of=Reminder, default=list)
+    due_shard = NumberAttribute()
+    """Where on the due wheel its entries stand; kept, so that they are found again when the number of shards has changed."""
+
+    @property
+    def ref(self) -> TaskRef:
+        return TaskRef(self.task_id, GoalRef(self.short_goal_id, self.owner_id))
+
+    @property
+    def id(self) -> str:
+        return str(self.ref)
+
+    @property
+    def goal_id(self) -> str:
+        return str(self.ref.goal)
+
+
+class Task(TaskFields, discriminator="Task"):
+    """A step towards a goal. `owner_id` is the goal's owner."""
+
+    def key(self) -> Key:
+        return keys.task(self.short_goal_id, self.task_id)
+
+
+class AgendaEntry(TaskFields, discriminator="AgendaEntry"):
+    """A copy of an open task on the agenda of one who has to do it, in order of its due time."""
+
+    holder_id = UnicodeAttribute()
+
+    def key(self) -> Key:
+        return keys.agenda_entry(self.holder_id, self.due_at, self.task_id)
+
+
+class DueEntry(CoreItem, discriminator="DueEntry"):
+    """A reminder of an open task on the due wheel, at its minute."""
+
+    task_ref = UnicodeAttribute()
+    task_id = UnicodeAttribute()
+    reminder_id = UnicodeAttribute()
+    at = InstantAttribute()
+    shard = NumberAttribute()
+
+    def key(self) -> Key:
+        return keys.due_entry(self.at, int(self.shard), self.task_id, self.reminder_id)
+
+    def index_keys(self) -> tuple[IndexKey, ...]:
+        return (keys.due_day(self.at, int(self.shard), self.task_id, self.reminder_id),)
+
+
+def copies_of(task: Task | None) -> dict[Key, CoreItem]:
+    """What follows from a task and must change with it, by key: agenda entries and due entries. A task that is done has none."""
+    if task is None or task.status != OPEN:
+        return {}
+    copies = [*_agenda_entries(task), *_due_entries(task)]
+    return {copy.key(): copy for copy in copies}
+
+
+def _agenda_entries(task: Task) -> list[CoreItem]:
+    shared = {name: task.attribute_values.get(name) for name in TaskFields.get_attributes() if name not in CoreItem.get_attributes()}
+    holders = dict.fromkeys((task.owner_id, *task.assignees))
+    return [AgendaEntry(holder_id=holder, owner_id=task.owner_id, **shared) for holder in holders]
+
+
+def _due_entries(task: Task) -> list[CoreItem]:
+    return [
+        DueEntry(owner_id=task.owner_id, task_ref=task.id, task_id=task.task_id, reminder_id=name, at=at, shard=int(task.due_shard))
+        for name, at in due_instants(task)
+    ]
+
+
+def due_instants(task: Task) -> list[tuple[str, datetime]]:
+    """When to remind of a task, each with the reminder's id."""
+    rules = [(reminder.id, reminder.rule()) for reminder in task.reminders] or [(DEFAULT_REMINDER, ReminderRule(None, 0))]
+    instants = [(name, rule.instant(task.due_at)) for name, rule in rules]
+    return [(name, at) for name, at in instants if at is not None]

@@ -1,0 +1,150 @@
+"""What members do with goals. Tasks have their own page: `goals.task_services`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from goalgraph import wiring
+from goalgraph.auth.actor import Actor
+from goalgraph.errors import Conflict, Forbidden, NotFound, QuotaExceeded
+from goalgraph.ids import new_id
+from goalgraph.table import until_won
+from goalgraph.table.items import CoreItem
+from goalgraph.table.port import ConditionFailed, TransactionCanceled
+from goals import repository
+from goals.domain import ACTIVE, ARCHIVED, MAX_ACTIVE_GOALS, MAX_GOALS, OPEN, PUBLIC, GoalRef, checked_goal
+from goals.items import AgendaEntry, Goal
+from users import services as users
+
+if TYPE_CHECKING:
+    from users.items import Profile
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What a member sees first."""
+
+    user: "Profile"
+    goals: list[Goal]
+    agenda: list[AgendaEntry]
+    others: list[CoreItem]
+    """What other contexts keep in the same stretch of the table, for them to show."""
+
+
+def home(actor: Actor) -> Home:
+    """Profile, active goals, open tasks and what else belongs there, in one query of the table."""
+    items = repository.home_of(actor, actor.user_id)
+    goals = [item for item in items if isinstance(item, Goal) and item.status == ACTIVE]
+    agenda = [item for item in items if isinstance(item, AgendaEntry)]
+    others = [item for item in items if not isinstance(item, Goal | AgendaEntry)]
+    return Home(users.profile_among(actor, items), goals, agenda, others)
+
+
+def goals_of(actor: Actor, user_id: str, *, archived: bool = False) -> list[Goal]:
+    """A member's goals, oldest first, as far as the actor may see them. Raises NotFound for a member the actor may not see."""
+    if user_id != actor.user_id:
+        users.user(actor, user_id)
+    own = user_id == actor.user_id
+    goals = repository.goals_of(actor, user_id)
+    return [goal for goal in goals if (own or goal.visibility == PUBLIC) and (archived or goal.status == ACTIVE)]
+
+
+def goal(actor: Actor, goal_id: str) -> Goal:
+    """Raises NotFound: absent, private and blocked look the same."""
+    ref = _ref(goal_id)
+    return visible(actor, repository.goal(actor, ref, consistent=True))
+
+
+def create_goal(actor: Actor, fields: Mapping[str, Any]) -> Goal:
+    """A new active goal of the actor's. Raises Invalid, and QuotaExceeded beyond 5 active ones, exactly, however many calls run at once."""
+    new = Goal(goal_id=new_id(), owner_id=actor.user_id, created_at=wiring.clock().now(), **checked_goal(fields))
+
+    def attempt() -> None:
+        try:
+            repository.create_goal(actor, new)
+        except TransactionCanceled as error:
+            quota = error.reasons[1]
+            if quota is None or not error.failed(1):
+                raise
+            if quota.current is not None:
+                raise _over_quota(int(quota.current.active)) from error
+            repository.create_first_goal(actor, new)
+
+    settled(attempt)
+    return new
+
+
+def update_goal(actor: Actor, goal_id: str, changes: Mapping[str, Any]) -> Goal:
+    """Change fields of one's own active goal. Raises Invalid, NotFound, Forbidden, Conflict."""
+    ref, checked = _ref(goal_id), checked_goal(changes)
+
+    def attempt() -> Goal:
+        changed = owned(actor, repository.goal(actor, ref, consistent=True)).copy()
+        if changed.status != ACTIVE:
+            raise Conflict("This goal is archived.")
+        for name, value in checked.items():
+            setattr(changed, name, value)
+        return repository.save_goal(actor, changed)
+
+    return settled(attempt)
+
+
+def archive_goal(actor: Actor, goal_id: str) -> Goal:
+    """Put one's own goal away; its open tasks leave the agenda, and no reminder comes any more. Repeating it changes nothing."""
+    ref = _ref(goal_id)
+
+    def attempt() -> Goal:
+        found = owned(actor, repository.goal(actor, ref, consistent=True))
+        open_tasks = [task for task in repository.tasks_of(actor, ref, consistent=True) if task.status == OPEN]
+        if found.status == ARCHIVED:
+            repository.drop_copies(actor, open_tasks)  # of a first attempt that died half-way
+            return found
+        archived = found.copy()
+        archived.status, archived.archived_at = ARCHIVED, wiring.clock().now()
+        repository.archive_goal(actor, archived, open_tasks)
+        return archived
+
+    return settled(attempt)
+
+
+# What the services of tasks decide by as well ----------------------------------------------------------------------------------------
+
+
+def visible(actor: Actor, goal: Goal | None) -> Goal:
+    """`goal` if the actor may see it. Raises NotFound otherwise."""
+    if goal is None:
+        raise NotFound
+    if goal.owner_id != actor.user_id and (goal.visibility != PUBLIC or users.blocked(actor, goal.owner_id)):
+        raise NotFound
+    return goal
+
+
+def owned(actor: Actor, goal: Goal | None) -> Goal:
+    """`goal` if it is the actor's own. Raises NotFound where the actor may not even see it, Forbidden where seeing is all."""
+    if visible(actor, goal).owner_id != actor.user_id:
+        raise Forbidden
+    assert goal is not None
+    return goal
+
+
+def settled(attempt: Callable[[], T]) -> T:
+    """Run a read-check-write until it wins. Raises Conflict when others keep winning."""
+    try:
+        return until_won(attempt)
+    except (ConditionFailed, TransactionCanceled) as error:
+        raise Conflict from error
+
+
+def _ref(goal_id: str) -> GoalRef:
+    ref = GoalRef.parse(goal_id)
+    if ref is None:
+        raise NotFound
+    return ref
+
+
+def _over_quota(active: int) -> QuotaExceeded:
+    if active >= MAX_ACTIVE_GOALS:
+        return QuotaExceeded(f"You have {MAX_ACTIVE_GOALS} active goals, and that is the most. Archive one to begin another.")
+    return QuotaExceeded(f"You have {MAX_GOALS} goals in all, and that is the most.")
