@@ -1,0 +1,146 @@
+"""What each operation of the API asks of the table: round trips, read units, write units.
+
+`capacity.json` is the budget, one entry for each query and mutation, measured on the world below. The test wants it met exactly: what got
+dearer is a mistake or a decision, what got cheaper belongs into the file. `UPDATE_CAPACITY=1 make test TESTS=tests/contracts/test_capacity.py`
+writes it and the table in docs/access-patterns.md; look at the difference before you commit it.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from goalgraph.auth.actor import Actor
+from goalgraph.graphql.context import Context
+from goalgraph.graphql.schema import schema
+from goalgraph.table.metering import Meter, metered
+from goals import services, task_services
+from goals.items import Goal, Task
+from tests.fixtures import FakeClock
+from users import services as users
+
+BUDGET = Path(__file__).with_name("capacity.json")
+DOCUMENT = Path(__file__).parents[2] / "docs" / "access-patterns.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+OPERATIONS = {
+    "Query.me": "{ me { id nickname } }",
+    "Query.user": '{ user(id: "bruno") { id nickname } }',
+    "Query.blocks": "{ blocks { edges { node { userId } } } }",
+    "Query.home": "{ home { user { id } goals { id title progress } agenda { id title dueAt } gameStats { score } } }",
+    "Query.goals": '{ goals(userId: "ana") { id title } }',
+    "Query.goals of another": '{ goals(userId: "bruno") { id title } }',
+    "Query.goal": '{ goal(id: "$goal") { id title } }',
+    "Query.goal with tasks": '{ goal(id: "$goal") { id tasks(first: 10) { edges { node { title } } } } }',
+    "Query.goal of another": '{ goal(id: "$public") { id title } }',
+    "Query.tasks": '{ tasks(goalId: "$goal") { id title } }',
+    "Query.task": '{ task(id: "$task") { id title } }',
+    "Query.agenda": "{ agenda(first: 20) { edges { node { id title } } } }",
+    "Query.gameStats": "{ gameStats { score } }",
+    "Mutation.upsertProfile": 'mutation { upsertProfile(input: {nickname: "Ana"}) { id } }',
+    "Mutation.block": 'mutation { block(userId: "bruno") }',
+    "Mutation.unblock": 'mutation { unblock(userId: "bruno") }',
+    "Mutation.createGoal": 'mutation { createGoal(input: {title: "New"}) { id } }',
+    "Mutation.updateGoal": 'mutation { updateGoal(id: "$goal", input: {title: "New"}) { id } }',
+    "Mutation.archiveGoal": 'mutation { archiveGoal(id: "$goal") { id } }',
+    "Mutation.addTask": 'mutation { addTask(input: {goalId: "$goal", title: "New", dueAt: "2027-08-01T12:00:00Z"}) { id } }',
+    "Mutation.addTask undated": 'mutation { addTask(input: {goalId: "$goal", title: "New"}) { id } }',
+    "Mutation.updateTask": 'mutation { updateTask(id: "$task", input: {title: "New"}) { id } }',
+    "Mutation.updateTask dueAt": 'mutation { updateTask(id: "$task", input: {dueAt: "2027-09-01T12:00:00Z"}) { id } }',
+    "Mutation.markTaskDone": 'mutation { markTaskDone(taskId: "$task") { id } }',
+    "Mutation.reopenTask": 'mutation { reopenTask(taskId: "$done") { id } }',
+    "Mutation.deleteTask": 'mutation { deleteTask(taskId: "$task") { id } }',
+}
+"""On ana's 4 goals of 10 tasks each, 9 of them open; bruno has a public goal."""
+
+
+@dataclass(frozen=True)
+class World:
+    actor: Actor
+    goal: Goal
+    public: Goal
+    task: Task
+    done: Task
+
+    def document(self, operation: str) -> str:
+        text = OPERATIONS[operation]
+        for name in ("goal", "public", "task", "done"):
+            text = text.replace(f"${name}", getattr(self, name).id)
+        return text
+
+
+@pytest.fixture
+def world(memory_world: FakeClock) -> World:
+    ana, bruno = Actor("ana"), Actor("bruno")
+    for member, name in ((ana, "Ana"), (bruno, "Bruno")):
+        users.upsert_profile(member, {"nickname": name, "tags": ["running", "portuguese"]})
+    public = services.create_goal(bruno, {"title": "Open to all", "visibility": "public"})
+    for number in range(4):
+        goal = services.create_goal(ana, {"title": f"Goal number {number}", "description": "As far as one can. " * 5})
+        for step in range(10):
+            due = memory_world.now() + timedelta(days=step + 1)
+            task = task_services.add_task(ana, goal.id, {"title": f"Step number {step} of this goal", "due_at": due})
+        done = task_services.mark_task_done(ana, task_services.tasks(ana, goal.id)[0].id)
+    return World(ana, goal, public, task, done)
+
+
+def measure(world: World, operation: str) -> Meter:
+    with metered() as meter:
+        result = schema.execute(world.document(operation), context_value=Context(world.actor))
+    assert result.errors is None, result.errors
+    return meter
+
+
+def figures(meter: Meter) -> dict[str, float]:
+    return {"roundTrips": meter.round_trips, "readUnits": meter.read_units, "writeUnits": meter.write_units}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_operation_costs_what_its_budget_says(world, operation):
+    measured = figures(measure(world, operation))
+
+    if os.environ.get("UPDATE_CAPACITY"):
+        _write(operation, measured)
+    assert json.loads(BUDGET.read_text())[operation] == measured
+
+
+def test_every_query_and_mutation_has_a_budget():
+    fields = {f"{root.name}.{name}" for root in _roots() for name in root.fields}
+
+    assert {operation.split(" ")[0] for operation in OPERATIONS} == fields
+    assert set(json.loads(BUDGET.read_text())) == set(OPERATIONS)
+
+
+def test_home_is_one_round_trip_and_no_write(world):
+    assert figures(measure(world, "Query.home")) | {"readUnits": 0} == {"roundTrips": 1, "readUnits": 0, "writeUnits": 0}
+
+
+def test_the_document_shows_the_budget():
+    text = DOCUMENT.read_text()
+    shown = text[text.index(BEGIN) + len(BEGIN) : text.index(END)].strip()
+
+    assert shown == _table(json.loads(BUDGET.read_text()))
+
+
+def _roots() -> Iterator:
+    yield schema.graphql_schema.query_type
+    yield schema.graphql_schema.mutation_type
+
+
+def _write(operation: str, measured: dict[str, float]) -> None:
+    budget = json.loads(BUDGET.read_text()) if BUDGET.exists() else {}
+    budget[operation] = measured
+    BUDGET.write_text(json.dumps({name: budget[name] for name in OPERATIONS if name in budget}, indent=2) + "\n")
+    text = DOCUMENT.read_text()
+    begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    DOCUMENT.write_text(f"{text[:begin]}\n{_table(json.loads(BUDGET.read_text()))}\n{text[end:]}")
+
+
+def _table(budget: dict[str, dict[str, float]]) -> str:
+    rows = ["| operation | round trips | read units | write units |", "|---|---|---|---|"]
+    rows += [f"| {name} | {cost['roundTrips']} | {cost['readUnits']:g} | {cost['writeUnits']:g} |" for name, cost in budget.items()]
+    return "\n".join(rows)
