@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from goalgraph.settings.base import *
+from goalgraph.settings.base import *  # noqa: F403
 
 DEBUG = False
 

@@ -5,8 +5,10 @@ from goalgraph.settings.base import *  # noqa: F403
 SECRET_KEY = "test-only-secret-key-that-guards-nothing-at-all-0123456789"
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 PUBLIC_URL = "http://testserver"
+ISSUER_KEYS_DIR = None  # in memory
 ALLOWED_ORIGINS = ["http://testserver", "https://app.example"]
 CORS_ALLOWED_ORIGINS = ALLOWED_ORIGINS
 STAFF_MFA_REQUIRED = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
+WHITENOISE_AUTOREFRESH = True
