@@ -54,6 +54,13 @@ class _Uuid7:
 _next_uuid = _Uuid7()
 
 
+def derived_id(seed: str, number: int) -> str:
+    """The `number`-th id that follows from `seed`, an id of `new_id`: the same each time, and as old as the seed."""
+    value = uuid.UUID(seed).int
+    tail = (1 << 62) - 1
+    return str(uuid.UUID(int=value & ~tail | (value + number) & tail))
+
+
 def new_id() -> str:
     """A new id: UUIDv7 as text, whose order as text is the order of creation."""
     return str(_next_uuid())

@@ -7,6 +7,7 @@ text of an exception often quotes the input that caused it. `LOG_EXCEPTION_TEXT=
 No Django here: the settings import this module.
 """
 
+import json
 import logging
 import os
 import traceback
@@ -44,7 +45,10 @@ class JsonFormatter(logging.Formatter):
             line |= {name: value for name, value in data.items() if name not in line}
         if record.exc_info and record.exc_info[0]:
             line["exception"] = self._exceptions(record.exc_info)
-        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        try:
+            return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        except TypeError:  # half a surrogate pair, or a number beyond 64 bits: nothing that should cost us the line
+            return json.dumps(line, default=str)
 
     def _exceptions(self, exc_info: ExcInfo) -> list[dict[str, Any]]:
         """The exception and what caused it, the newest first; a chain that refers to itself ends where it began."""

@@ -204,7 +204,7 @@ class Mutation:
 
     @staticmethod
     def resolve_create_goal(_: Any, info: graphene.ResolveInfo, input: dict[str, Any]) -> items.Goal:
-        return services.create_goal(info.context.actor, input)
+        return services.create_goal(info.context.actor, input, goal_id=info.context.new_id())
 
     @staticmethod
     def resolve_update_goal(_: Any, info: graphene.ResolveInfo, id: str, input: dict[str, Any]) -> items.Goal:
@@ -217,7 +217,7 @@ class Mutation:
     @staticmethod
     def resolve_add_task(_: Any, info: graphene.ResolveInfo, input: dict[str, Any]) -> items.Task:
         fields = {name: value for name, value in input.items() if name != "goal_id"}
-        return task_services.add_task(info.context.actor, input["goal_id"], fields)
+        return task_services.add_task(info.context.actor, input["goal_id"], fields, task_id=info.context.new_id())
 
     @staticmethod
     def resolve_update_task(_: Any, info: graphene.ResolveInfo, id: str, input: dict[str, Any]) -> items.Task:

@@ -57,23 +57,27 @@ def goal(actor: Actor, goal_id: str) -> Goal:
     return visible(actor, repository.goal(actor, ref, consistent=True))
 
 
-def create_goal(actor: Actor, fields: Mapping[str, Any]) -> Goal:
-    """A new active goal of the actor's. Raises Invalid, and QuotaExceeded beyond 5 active ones, exactly, however many calls run at once."""
-    new = Goal(goal_id=new_id(), owner_id=actor.user_id, created_at=wiring.clock().now(), **checked_goal(fields))
+def create_goal(actor: Actor, fields: Mapping[str, Any], *, goal_id: str | None = None) -> Goal:
+    """A new active goal of the actor's, or the one that an earlier attempt made under `goal_id`.
 
-    def attempt() -> None:
+    Raises Invalid, and QuotaExceeded beyond 5 active ones, exactly, however many calls run at once.
+    """
+    new = Goal(goal_id=goal_id or new_id(), owner_id=actor.user_id, created_at=wiring.clock().now(), **checked_goal(fields))
+
+    def attempt() -> Goal:
         try:
             repository.create_goal(actor, new)
         except TransactionCanceled as error:
-            quota = error.reasons[1]
-            if quota is None or not error.failed(1):
+            if (made := error.current(0)) is not None:
+                return made
+            if not error.failed(1):
                 raise
-            if quota.current is not None:
-                raise _over_quota(int(quota.current.active)) from error
+            if (quota := error.current(1)) is not None:
+                raise _over_quota(int(quota.active)) from error
             repository.create_first_goal(actor, new)
+        return new
 
-    settled(attempt)
-    return new
+    return settled(attempt)
 
 
 def update_goal(actor: Actor, goal_id: str, changes: Mapping[str, Any]) -> Goal:

@@ -44,11 +44,14 @@ def agenda(actor: Actor, until: datetime | None = None, *, limit: int, after: st
     return repository.agenda_page(actor, last, limit=limit, after=after, forward=forward)
 
 
-def add_task(actor: Actor, goal_id: str, fields: Mapping[str, Any]) -> Task:
-    """A new open task in one's own active goal. Raises Invalid, NotFound, Forbidden, QuotaExceeded."""
+def add_task(actor: Actor, goal_id: str, fields: Mapping[str, Any], *, task_id: str | None = None) -> Task:
+    """A new open task in one's own active goal, or the one that an earlier attempt made under `task_id`.
+
+    Raises Invalid, NotFound, Forbidden, Conflict, QuotaExceeded.
+    """
     ref, checked, now = _goal_ref(goal_id), checked_task(fields), wiring.clock().now()
     goal = owned(actor, repository.goal(actor, ref, consistent=True))
-    task_id = new_id()
+    task_id = task_id or new_id()
     new = Task(task_id=task_id, short_goal_id=ref.goal_id, owner_id=ref.owner_id, due_shard=shard_of(task_id, settings.DUE_SHARDS))
     new.created_at = now
     _fill(actor, new, checked)
@@ -57,6 +60,8 @@ def add_task(actor: Actor, goal_id: str, fields: Mapping[str, Any]) -> Task:
         try:
             repository.add_task(actor, goal, new, now)
         except TransactionCanceled as error:
+            if (made := error.current(1)) is not None:
+                return made
             raise _goal_refusal(error) or error from error
         return new
 
@@ -148,8 +153,7 @@ def _goal_refusal(error: TransactionCanceled) -> Exception | None:
     """Why a change of a task was refused for its goal's sake; None when it was not."""
     if not error.failed(0):
         return None
-    reason = error.reasons[0]
-    goal = reason.current if reason else None
+    goal = error.current(0)
     if goal is None:
         return NotFound()
     if goal.status != ACTIVE:

@@ -82,7 +82,7 @@ class ClaimMap:
             tenant_id=tenant,
             tier=tier if tier in TIERS else "free",
             entitlements=frozenset(filter(is_id, _names(_at(claims, self.entitlements)))),
-            scopes=frozenset(filter(_SCOPE.fullmatch, _names(_at(claims, self.scope)))) - SYSTEM.scopes,
+            scopes=frozenset(filter(_SCOPE.fullmatch, _names(_at(claims, self.scope)))) - SYSTEM.scopes - {"staff"},
             email=email if isinstance(email, str) and "@" in email and len(email) <= _MAX_EMAIL and email.isprintable() else None,
             expires_at=int(claims["exp"]),
         )

@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+import environ
+
+environ.Env.read_env(Path(__file__).resolve().parents[2] / ".env")  # what the environment sets goes before it
+
 PORT = int(os.environ.get("PORT", "8000"))
 HOME = Path(os.environ.get("GOALGRAPH_HOME", ".local")).resolve()
 
@@ -17,6 +21,9 @@ _defaults = {
     "REDIS_URL": f"redis://127.0.0.1:{REDIS_PORT}/0",
     "DATABASE_URL": f"sqlite:///{HOME / 'db.sqlite3'}",
     "OIDC_ISSUER": f"http://127.0.0.1:{PORT}",
+    "LOG_EXCEPTION_TEXT": "1",
+    "RATE_LIMIT_BURST": "100000",
+    "RATE_LIMIT_PER_SECOND": "10000",
 }
 for _name, _value in _defaults.items():
     os.environ.setdefault(_name, _value)

@@ -124,6 +124,11 @@ class TransactionCanceled(TableError):
         reason = self.reasons[position]
         return reason is not None and reason.code == CONDITION_FAILED
 
+    def current(self, position: int) -> Any:
+        """The item on which the condition at `position` did not hold; None where it held, or where there is no item."""
+        reason = self.reasons[position]
+        return reason.current if reason is not None and reason.code == CONDITION_FAILED else None
+
 
 STORE_ITEM_BYTES = 400 * 1024
 """DynamoDB's own limit on an item."""

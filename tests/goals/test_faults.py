@@ -9,6 +9,7 @@ from django.test import override_settings
 
 from goalgraph import wiring
 from goalgraph.errors import GoalGraphError
+from goalgraph.ids import new_id
 from goalgraph.table.memory import MemoryTable
 from goalgraph.table.port import TableUnavailable
 from goals import services, task_services
@@ -127,3 +128,17 @@ def test_a_transaction_that_fails_changes_nothing(actor, failing_world):
 
     assert services.goal(actor, goal.id).done_count == 0
     assert len(task_services.agenda(actor, limit=10).items) == len(due_entries_of(actor)) == 1
+
+
+def test_a_second_attempt_under_the_same_id_makes_nothing_new(actor, failing_world):
+    goal_id, task_id = new_id(), new_id()
+    first = services.create_goal(actor, {"title": "Goal"}, goal_id=goal_id)
+    for _ in range(MAX_ACTIVE_GOALS - 1):
+        services.create_goal(actor, {"title": "Another"})
+    task = task_services.add_task(actor, first.id, {"title": "Step"}, task_id=task_id)
+
+    assert services.create_goal(actor, {"title": "Goal"}, goal_id=goal_id).id == first.id
+    assert task_services.add_task(actor, first.id, {"title": "Step"}, task_id=task_id).id == task.id
+
+    assert len(services.goals_of(actor, actor.user_id)) == MAX_ACTIVE_GOALS
+    assert services.goal(actor, first.id).task_count == 1

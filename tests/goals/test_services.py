@@ -1,5 +1,6 @@
 """Goals: who sees what, the cap that holds under concurrency, what archiving takes along."""
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -190,10 +191,8 @@ def test_a_goal_archived_while_tasks_are_added_leaves_nothing_behind(actor, worl
     due = world.now() + timedelta(days=1)
 
     def add(number: int) -> None:
-        try:
+        with contextlib.suppress(Conflict):
             task_services.add_task(actor, goal.id, {"title": f"Step {number}", "due_at": due})
-        except Conflict:
-            pass
 
     with ThreadPoolExecutor(8) as pool:
         adding = [pool.submit(add, number) for number in range(24)]

@@ -1,0 +1,124 @@
+"""Production settings: what they refuse, and what they make of the answers."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from django.test import override_settings
+
+from goalgraph.handler import Handler
+
+ROOT = Path(__file__).resolve().parents[3]
+GOOD = {
+    "SECRET_KEY": "k9!vT2#qLw8zR5&yBn3^mXc7*Jd1%Hf6@Gs4(Pa0)Ue-Io_Ty+Wr=Ql",
+    "DATABASE_URL": "sqlite:////nonexistent/goalgraph.sqlite3",
+    "REDIS_URL": "rediss://redis.example.org:6379/0",
+    "OIDC_ISSUER": "https://id.example.org",
+    "OIDC_AUDIENCE": "goalgraph",
+    "ALLOWED_HOSTS": "api.example.org",
+    "PUBLIC_URL": "https://api.example.org",
+    "EMAIL_URL": "smtp+tls://user:password@mail.example.org:587",
+}
+
+
+def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`manage.py` in production settings, with nothing in its environment but `environment`."""
+    env = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "goalgraph.settings.production"} | environment
+    return subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+def refused(**environment: str) -> set[str]:
+    """The settings that production names when it does not start."""
+    code = "import goalgraph.settings.production"
+    env = {"PATH": os.environ["PATH"]} | environment
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1)
+    return {line[2:].partition(":")[0] for line in done.stderr.splitlines() if line.startswith("- ")}
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    assert refused() == set(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", "short"),
+        ("SECRET_KEY", "a" * 80),
+        ("SECRET_KEY", "django-insecure-k9!vT2#qLw8zR5&yBn3^mXc7*Jd1%Hf6@Gs4(Pa0)Ue"),
+        ("SECRET_KEY", "local-only-and-known-to-everybody-so-never-for-the-open-network"),
+        ("DATABASE_URL", "sqlite://:memory:"),
+        ("OIDC_ISSUER", "http://id.example.org"),
+        ("ALLOWED_HOSTS", "*"),
+        ("PUBLIC_URL", "http://api.example.org"),
+        ("PUBLIC_URL", "https://api.example.org/"),
+        ("EMAIL_URL", "consolemail://"),
+        ("ALLOWED_ORIGINS", "https://app.example.org,http://app.example.org"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("CELERY_BROKER_URL", "memory://"),
+        ("METRICS_TOKEN", "short"),
+    ],
+)
+def test_a_weak_value_is_refused_by_name(name: str, value: str) -> None:
+    assert refused(**(GOOD | {name: value})) == {name}
+
+
+def test_an_embedded_issuer_needs_keys_of_its_own() -> None:
+    assert refused(**(GOOD | {"OIDC_ISSUER": GOOD["PUBLIC_URL"]})) == {"ISSUER_PRIVATE_KEYS"}
+
+
+def test_the_values_themselves_are_never_printed() -> None:
+    done = manage("check", **(GOOD | {"METRICS_TOKEN": "hunter2", "PUBLIC_URL": "x"}))
+    assert done.returncode == 1
+    assert "hunter2" not in done.stderr
+    assert GOOD["SECRET_KEY"] not in done.stderr
+
+
+def test_djangos_deployment_check_has_nothing_to_say() -> None:
+    done = manage("check", "--deploy", "--fail-level", "WARNING", **GOOD)
+    assert done.returncode == 0, done.stderr
+    assert "0 silenced" in done.stdout + done.stderr
+
+
+def answer(url: str, **headers: str) -> httpx.Response:
+    async def get() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(Handler())) as client:
+            return await client.get(url, headers=headers)
+
+    return asyncio.run(get())
+
+
+@pytest.fixture
+def strict_transport() -> Iterator[None]:
+    with override_settings(
+        SECURE_SSL_REDIRECT=True,
+        SECURE_HSTS_SECONDS=60,
+        SECURE_HSTS_INCLUDE_SUBDOMAINS=True,
+        SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"),
+    ):
+        yield
+
+
+@pytest.mark.usefixtures("strict_transport")
+class TestTransport:
+    def test_plain_http_is_sent_to_https(self) -> None:
+        response = answer("http://testserver/me")
+        assert response.status_code == 301
+        assert response.headers["Location"] == "https://testserver/me"
+
+    def test_https_is_to_be_kept(self) -> None:
+        for response in (answer("https://testserver/healthz"), answer("http://testserver/healthz", **{"X-Forwarded-Proto": "https"})):
+            assert response.headers["Strict-Transport-Security"] == "max-age=60; includeSubDomains"
+
+    @pytest.mark.parametrize("path", ["/healthz", "/metrics"])
+    def test_what_load_balancers_ask_is_answered_over_plain_http(self, path: str) -> None:
+        assert answer(f"http://testserver{path}").status_code == 200
+
+    def test_a_foreign_host_name_is_refused(self) -> None:
+        assert answer("http://evil.example/me").status_code == 400
