@@ -66,7 +66,9 @@ def described_places():
 
 def test_the_check_of_the_contract_can_fail():
     core = build_schema(CORE.read_text())
-    cut = build_schema(CORE.read_text().replace("title: String!, description: String, tags: [String!], createdAt", "title: String, createdAt"))
+    cut = build_schema(
+        CORE.read_text().replace("title: String!, description: String, tags: [String!], createdAt", "title: String, createdAt")
+    )
 
     assert find_breaking_changes(core, cut)
 
