@@ -1,7 +1,9 @@
 """Addresses. The API's are fixed paths (goalgraph.api); the rest are HTML pages behind Django's own middleware."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from goalgraph.api import VIEWS
 
@@ -10,3 +12,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("goalgraph.auth.issuer_urls")),
 ]
+if settings.DEBUG:  # whoever opens the bare address of `make run` finds GraphiQL
+    urlpatterns.append(path("", RedirectView.as_view(url="/graphql")))
