@@ -1,5 +1,6 @@
 """What goes wrong between us and a store: answers that get lost, servers that cut, throttle and fail. All of it on loopback."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,10 +44,8 @@ class LosesAnswers:
 
 
 def _twice(call: Callable[[], T]) -> T:
-    try:
+    with contextlib.suppress(TableError):  # a refusal gets lost as well
         call()
-    except TableError:
-        pass  # the refusal got lost as well
     return call()
 
 
@@ -69,10 +68,17 @@ class Request:
 class Response:
     status: int
     body: bytes
+    missing: int = 0
+    """How many bytes more the response announces than it has."""
 
     @classmethod
-    def of(cls, answer: dict[str, Any], status: int = 200) -> Self:
+    def of(cls, answer: Any, status: int = 200) -> Self:
         return cls(status, orjson.dumps(answer))
+
+    @classmethod
+    def error(cls, name: str, message: str = "", *, status: int = 400, **more: Any) -> Self:
+        """As AWS spells it: the exception's name with its namespace in `__type`."""
+        return cls.of({"__type": f"com.amazonaws.dynamodb.v20120810#{name}", "message": message, **more}, status)
 
 
 CUT = None
@@ -90,25 +96,26 @@ class Loopback:
     """An HTTP server on a free port of loopback. `respond` makes its answers; `requests` is what came, in order. A context manager."""
 
     def __init__(self, respond: Respond) -> None:
+        self.respond = respond
         self.requests: list[Request] = []
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
-            def do_POST(handler) -> None:  # noqa: N802, N805 - the standard library's name; `self` is the server here
+            def do_POST(handler) -> None:
                 body = handler.rfile.read(int(handler.headers["Content-Length"]))
                 request = Request(dict(handler.headers.items()), body)
                 self.requests.append(request)
-                response = respond(request)
-                handler.close_connection = response is CUT
+                response = self.respond(request)
+                handler.close_connection = response is CUT or response.missing > 0
                 if response is not CUT:
                     handler.send_response(response.status)
-                    handler.send_header("Content-Length", str(len(response.body)))
+                    handler.send_header("Content-Length", str(len(response.body) + response.missing))
                     handler.end_headers()
                     handler.wfile.write(response.body)
 
-            def log_message(handler, *_: Any) -> None:  # noqa: N805
+            def log_message(handler, *_: Any) -> None:
                 pass
 
         self._server = _Server(("127.0.0.1", 0), Handler)

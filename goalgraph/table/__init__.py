@@ -19,7 +19,7 @@ def table(actor: Actor) -> Table:
 
 
 def until_won(attempt: Callable[[], T], *, tries: int = 16) -> T:
-    """Run a read-check-write again while somebody else wrote in between, with random pauses that grow to 100 ms.
+    """Run a read-check-write again while somebody else wrote in between, with random pauses that grow to half a second.
 
     `attempt` reads afresh each time and raises what its last write raised. Raises the last ConditionFailed or TransactionCanceled when
     `tries` are used up.
@@ -28,5 +28,5 @@ def until_won(attempt: Callable[[], T], *, tries: int = 16) -> T:
         try:
             return attempt()
         except (ConditionFailed, TransactionCanceled):
-            time.sleep(random.uniform(0, min(0.1, 0.002 * 2**turn)))  # noqa: S311 - spreads load, guards nothing
+            time.sleep(random.uniform(0, min(0.5, 0.002 * 2**turn)))  # noqa: S311 - spreads load, guards nothing
     return attempt()

@@ -1,7 +1,7 @@
 """Making the table what its definition says, on an account where it may exist already."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from goalgraph.table.definition import INDEXES, STREAM_VIEW, TTL_ATTRIBUTE, create_table_request
@@ -100,11 +100,11 @@ def _ensure_ttl(connection: LeanConnection, name: str) -> Iterator[str]:
     yield f"items expire by their attribute {TTL_ATTRIBUTE}"
 
 
-def _await_active(connection: LeanConnection, name: str, pause: Callable[[float], None] = time.sleep) -> dict[str, Any]:
+def _await_active(connection: LeanConnection, name: str) -> dict[str, Any]:
     for _ in range(int(_PATIENCE / _PAUSE)):
         found = describe(connection, name) or {}
         states = [found.get("TableStatus"), *(index.get("IndexStatus", "ACTIVE") for index in found.get("GlobalSecondaryIndexes", []))]
         if set(states) == {"ACTIVE"}:
             return found
-        pause(_PAUSE)
+        time.sleep(_PAUSE)
     raise TimeoutError(f"table {name} was not ready within {_PATIENCE} s")

@@ -12,6 +12,7 @@ from pynamodb.expressions.update import Action
 from goalgraph.table import definition
 from goalgraph.table.metering import item_size
 from goalgraph.table.port import (
+    CONDITION_FAILED,
     STORE_ITEM_BYTES,
     TRANSACTION_CONFLICT,
     Check,
@@ -162,9 +163,9 @@ def _translated(error: Refused) -> Exception:
 
 
 def _canceled(reasons: list[dict[str, Any]]) -> Exception:
-    for reason in reasons:
-        if reason.get("Code") == "ValidationError":
-            return _invalid(reason.get("Message") or "")
+    invalid = next((reason for reason in reasons if reason.get("Code") == "ValidationError"), None)
+    if invalid and not any(reason.get("Code") == CONDITION_FAILED for reason in reasons):
+        return _invalid(invalid.get("Message") or "")
     return TransactionCanceled([_reason(reason) for reason in reasons])
 
 

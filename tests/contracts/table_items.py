@@ -3,10 +3,11 @@
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from pynamodb.attributes import (
     BinaryAttribute,
     BinarySetAttribute,
@@ -108,6 +109,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, MapAttribute):
         return {name: _plain(entry) for name, entry in value.attribute_values.items() if entry is not None}
     return [_plain(entry) for entry in value] if isinstance(value, list) else value
+
+
+def instants(zones: st.SearchStrategy[tzinfo]) -> st.SearchStrategy[datetime]:
+    """Aware datetimes of all years but the calendar's edges, where some time zones leave it."""
+    first, last = datetime(1, 1, 3), datetime(9999, 12, 29)  # noqa: DTZ001 - as Hypothesis wants them
+    return st.datetimes(first, last, timezones=zones)
 
 
 def new_partition() -> str:

@@ -4,6 +4,7 @@ import uuid
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from pynamodb.expressions.operand import Path
 
 from goalgraph import trace
 from goalgraph.auth.actor import Actor
@@ -219,8 +220,6 @@ def test_update_refuses_to_count(items: Table, actor: Actor, action: object) -> 
 
 @pytest.mark.parametrize("name", ["PK", "SK", "version", "updatedAt", "writeId"])
 def test_update_refuses_keys_and_stamps(items: Table, actor: Actor, name: str) -> None:
-    from pynamodb.expressions.operand import Path
-
     items.put(Probe(probe_id="p"))
     with pytest.raises(TypeError, match="changes once"):
         items.update(probe_key(actor.user_id, "p"), [Path(name).set("x")])

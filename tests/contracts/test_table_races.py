@@ -37,12 +37,16 @@ def test_50_writers_of_100_updates_by_version_lose_none(adapter: Adapter) -> Non
     items = table_of(adapter, owner)
     items.put(Counter())
 
-    def step() -> None:
-        counter = items.get(counter_key(owner.user_id), consistent=True)
-        counter.count += 1
-        items.put(counter)
-
     def write() -> None:
+        counter: Counter | None = None
+
+        def step() -> None:
+            nonlocal counter
+            mine = counter or items.get(counter_key(owner.user_id), consistent=True)
+            mine.count += 1
+            counter = None
+            counter = items.put(mine)
+
         for _ in range(100):
             until_won(step, tries=PATIENCE)
 

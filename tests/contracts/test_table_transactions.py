@@ -1,10 +1,12 @@
 """Contract: a transaction is all or nothing, says why it was canceled, and takes effect once under its token."""
 
 import pytest
+from pynamodb.expressions.operand import Path
 
 from goalgraph.auth.actor import Actor
 from goalgraph.table.port import CONDITION_FAILED, Adapter, Key, TokenUsed, TransactionCanceled
 from goalgraph.table.port import Put as RawPut
+from goalgraph.table.port import Update as RawUpdate
 from goalgraph.table.table import Check, Delete, Put, Table, Update
 from tests.contracts.table_items import Clockwork, Counter, Probe, counter_key, new_partition, probe_key, raw_item, table_of, values_of
 from tests.fixtures import new_user
@@ -109,13 +111,14 @@ def test_tokens_of_two_tenants_do_not_meet(adapter: Adapter) -> None:
         assert items.get(counter_key("same"), consistent=True).count == 1
 
 
-def test_an_adapter_tells_another_transaction_under_a_used_token(adapter: Adapter) -> None:
+def test_an_adapter_knows_the_transaction_of_a_token_and_tells_another(adapter: Adapter) -> None:
     pk = new_partition()
-    adapter.transact([RawPut(raw_item(pk))], pk[:36])
-    adapter.transact([RawPut(raw_item(pk))], pk[:36])
+    count = [RawUpdate(Key(pk, "one"), [Path("n").add(1)])]
+    adapter.transact(count, pk[:36])
+    adapter.transact(count, pk[:36])
     with pytest.raises(TokenUsed):
-        adapter.transact([RawPut(raw_item(pk, n={"N": "1"}))], pk[:36])
-    assert adapter.get(Key(pk, "one"), consistent=True) == raw_item(pk)
+        adapter.transact([RawUpdate(Key(pk, "one"), [Path("n").add(2)])], pk[:36])
+    assert adapter.get(Key(pk, "one"), consistent=True) == raw_item(pk, n={"N": "1"})
 
 
 def test_100_operations_are_the_most(items: Table, actor: Actor) -> None:
