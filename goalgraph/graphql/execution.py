@@ -29,6 +29,7 @@ from goalgraph.graphql.context import Context
 from goalgraph.graphql.documents import Documents, Prepared, Refused
 from goalgraph.graphql.errors import coded, rendered
 from goalgraph.graphql.idempotency import Answer, InProgress
+from goalgraph.graphql.lean import LeanExecution
 from goalgraph.graphql.limits import Operation, cost_of, limits
 from goalgraph.graphql.requests import GraphQLRequest
 from goalgraph.table.metering import metered
@@ -141,7 +142,8 @@ class Call:
 
     def _execute(self, prepared: Prepared, operation: Operation, context: Context | None, extensions: Mapping[str, Any]) -> Answer:
         started = time.perf_counter()
-        with metered() as meter:
+        bounds = limits()
+        with metered(max_round_trips=bounds.max_round_trips, max_read_units=bounds.max_read_units) as meter:
             result = execute_sync(
                 schema(),
                 prepared.document,
@@ -150,6 +152,7 @@ class Call:
                 operation_name=self.request.operation_name,
                 max_coercion_errors=10,
                 hide_suggestions=not settings.DEBUG,
+                execution_context_class=LeanExecution,
             )
         answer, outcome = self._told(result, operation, extensions)
         metrics.operation(operation.name, outcome, time.perf_counter() - started, meter)

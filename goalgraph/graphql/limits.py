@@ -6,7 +6,8 @@ is exponential, and one that refers to itself is refused. Both come from the adv
 of OWASP's GraphQL cheat sheet; graphene's own `depth_limit_validator` has neither property.
 
 Cost counts what a resolver may have to produce: each object costs 1, a list 1 and its length times its element. The length of a list is its
-`first` or `last` (or that of the connection it stands in), else `default_list_size`. A mutation costs `mutation_cost` each.
+`first` or `last` (or that of the connection it stands in), else the one that `declare_list_sizes` gave it, else `default_list_size`. A
+mutation costs `mutation_cost` each. What a list may be beyond that is bounded where it is read: `max_round_trips` and `max_read_units`.
 """
 
 import re
@@ -60,11 +61,26 @@ class Limits:
     default_list_size: int = 10
     mutation_cost: int = 10
     introspection_cost: int = 500
+    max_round_trips: int = 250
+    """Reads of the table that one operation may make."""
+    max_read_units: float = 500.0
+    """Read units (`goalgraph.table.metering`) that one operation may take."""
 
 
 @cache
 def limits() -> Limits:
     return Limits(**settings.GRAPHQL_LIMITS)
+
+
+def declare_list_sizes(schema: GraphQLSchema, sizes: Mapping[str, int]) -> None:
+    """Say how long lists without pages are, by `Type.field`. Raises KeyError for a field that is not there."""
+    for place, size in sizes.items():
+        type_name, _, field_name = place.partition(".")
+        of: Any = schema.type_map[type_name]
+        of.fields[field_name].extensions[_LIST_SIZE] = size
+
+
+_LIST_SIZE = "listSize"
 
 
 # The text --------------------------------------------------------------------------------------------------------------------------
@@ -289,9 +305,11 @@ class _Scales:
         return Weight(fixed, 0, inner.depth + 1, 1, inner.selected + 1, introspects=True)
 
     def _length(self, node: FieldNode, definition: GraphQLField | None) -> int | None:
-        """The length that the arguments ask for; None where the field has no such argument. A senseless one counts as the default."""
-        if definition is None or not any(name in definition.args for name in _LENGTHS):
+        """The length that the arguments ask for, or that was declared; None for neither. A senseless one counts as the default."""
+        if definition is None:
             return None
+        if not any(name in definition.args for name in _LENGTHS):
+            return definition.extensions.get(_LIST_SIZE)
         asked = [self._number(argument.value) for argument in node.arguments if argument.name.value in _LENGTHS]
         return max((size for size in asked if size is not None and size >= 0), default=self.bounds.default_list_size)
 
