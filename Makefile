@@ -44,7 +44,7 @@ bench: install ## The benchmarks, as ratios (BENCH="home --profile")
 	$(BIN)/python -m tests.bench $(BENCH)
 
 schema: install ## Write schema.graphql
-	$(MANAGE) export_schema
+	$(MANAGE) graphql_schema
 
 lock: install ## Compile requirements/*.in to hash-locked *.txt (UPGRADE=--upgrade for newer versions)
 	for name in $(LOCKED); do \

@@ -14,6 +14,9 @@ LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _INVISIBLE = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and signs that show nothing."""
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _TAG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 _MAX_JSON_DEPTH = 8
 
@@ -32,7 +35,7 @@ def text(value: str, *, field: str, longest: int, lines: bool = False, empty: bo
     allowed = "\n\t" if lines else ""
     if any((unicodedata.category(char) in _INVISIBLE and char not in allowed) or char in _BIDI_CONTROLS for char in value):
         raise Invalid("This text holds control characters.", field=field)
-    if not empty and not any(unicodedata.category(char)[0] in "LNPS" for char in value):
+    if not empty and not any(unicodedata.category(char)[0] in "LNPS" and char not in _BLANKS for char in value):
         raise Invalid("Please write something here.", field=field)
     return value
 
@@ -81,7 +84,7 @@ def https_url(value: str, *, field: str) -> str:
         raise Invalid("At most 2048 characters, please.", field=field)
     try:
         parts = urlsplit(value)
-        usable = parts.scheme == "https" and bool(parts.hostname) and parts.username is None and parts.port != 0
+        usable = parts.scheme == "https" and bool(_HOST.fullmatch(parts.hostname or "")) and parts.username is None and parts.port != 0
     except ValueError:
         usable = False
     if not usable or not value.isprintable() or not value.isascii() or " " in value:

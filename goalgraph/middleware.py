@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from corsheaders.middleware import CorsMiddleware
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.security import SecurityMiddleware
@@ -18,11 +19,14 @@ from django.utils.decorators import async_only_middleware
 
 from goalgraph import metrics as measures
 from goalgraph import trace as traces
+from goalgraph.errors import Invalid
 
 GetResponse = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 access_log = logging.getLogger("goalgraph.access")
 
+_ASKED_FROM_INSIDE = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Load balancers and scrapers ask these by an address, not by a name of ours."""
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?", re.ASCII)
 
@@ -75,8 +79,14 @@ def metrics(get_response: GetResponse) -> GetResponse:
 def api(get_response: GetResponse) -> GetResponse:
     """Answer the paths of `goalgraph.api.VIEWS`, with CORS and with headers that forbid a browser to render or keep the answer."""
     from goalgraph.api import VIEWS
+    from goalgraph.rest import problem
 
     async def call_view(request: HttpRequest) -> HttpResponse:
+        if request.path not in _ASKED_FROM_INSIDE:
+            try:
+                request.get_host()
+            except DisallowedHost:
+                return problem(Invalid("This host is not ours."))
         return await VIEWS[request.path](request)
 
     answer: GetResponse = CorsMiddleware(call_view)  # type: ignore[assignment]

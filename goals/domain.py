@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from goalgraph import inputs
-from goalgraph.errors import Invalid
+from goalgraph.errors import Invalid, NotFound
 from goalgraph.ids import is_id
 
 MAX_ACTIVE_GOALS = 5
-MAX_GOALS = 1000
+MAX_GOALS = 200
 """Goals a member may keep in all, archived ones included."""
 MAX_TASKS = 50
 """Tasks in one goal, done ones included."""
@@ -29,8 +29,7 @@ VISIBILITIES = (PRIVATE, PUBLIC)
 _LONGEST_ID = 256
 
 
-@dataclass(frozen=True, slots=True)
-class GoalRef:
+class GoalRef(NamedTuple):
     """A goal's public id: `<goal>.<owner>`, both of which its key needs. It sorts by time, as its first part does."""
 
     goal_id: str
@@ -45,9 +44,16 @@ class GoalRef:
         goal_id, _, owner_id = public_id[:_LONGEST_ID].partition(".")
         return cls(goal_id, owner_id) if is_id(goal_id) and is_id(owner_id) else None
 
+    @classmethod
+    def found(cls, public_id: str) -> Self:
+        """Raises NotFound for what cannot be an id of ours: nothing is there by it."""
+        ref = cls.parse(public_id)
+        if ref is None:
+            raise NotFound
+        return ref
 
-@dataclass(frozen=True, slots=True)
-class TaskRef:
+
+class TaskRef(NamedTuple):
     """A task's public id: `<task>.<goal>.<owner>`, so that it alone leads to the task and its goal."""
 
     task_id: str
@@ -62,6 +68,14 @@ class TaskRef:
         task_id, _, rest = public_id[:_LONGEST_ID].partition(".")
         goal = GoalRef.parse(rest)
         return cls(task_id, goal) if goal and is_id(task_id) else None
+
+    @classmethod
+    def found(cls, public_id: str) -> Self:
+        """Raises NotFound for what cannot be an id of ours: nothing is there by it."""
+        ref = cls.parse(public_id)
+        if ref is None:
+            raise NotFound
+        return ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +132,7 @@ def _reminder(value: Mapping[str, Any], field: str) -> ReminderRule:
 _title = partial(inputs.text, longest=200)
 _GOAL_CHECKS: dict[str, Any] = {
     "title": _required(_title),
-    "description": partial(inputs.text, longest=2000, lines=True),
+    "description": partial(inputs.text, longest=1000, lines=True),
     "tags": partial(inputs.tags, most=MAX_TAGS),
     "visibility": partial(inputs.one_of, allowed=VISIBILITIES),
 }

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from pynamodb.attributes import JSONAttribute, ListAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, ListAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
 
 from goalgraph.table import keys
-from goalgraph.table.attributes import InstantAttribute
+from goalgraph.table.attributes import InstantAttribute, JSONText
 from goalgraph.table.items import CoreItem
 from goalgraph.table.port import IndexKey, Key
 from goals.domain import ACTIVE, OPEN, PRIVATE, GoalRef, ReminderRule, TaskRef, progress
@@ -69,12 +69,11 @@ class Reminder(MapAttribute):
 
 
 class TaskFields(CoreItem):
-    """What a task and its copy on an agenda both hold."""
+    """What a task and its copies both hold: all but the plan, which may be large."""
 
     task_id = UnicodeAttribute()
     short_goal_id = UnicodeAttribute(attr_name="goalId")
     title = UnicodeAttribute()
-    nlp_plan = JSONAttribute(null=True)
     due_at = InstantAttribute(null=True)
     status = UnicodeAttribute(default=OPEN)
     done_at = InstantAttribute(null=True)
@@ -99,17 +98,32 @@ class TaskFields(CoreItem):
 class Task(TaskFields, discriminator="Task"):
     """A step towards a goal. `owner_id` is the goal's owner."""
 
+    nlp_plan = JSONText(null=True)
+
     def key(self) -> Key:
         return keys.task(self.short_goal_id, self.task_id)
 
 
-class AgendaEntry(TaskFields, discriminator="AgendaEntry"):
-    """A copy of an open task on the agenda of one who has to do it, in order of its due time."""
+class TaskCopy(TaskFields):
+    """A copy of an open task where somebody finds it by its due time. `has_plan` says whether the task has a plan to look up."""
 
-    holder_id = UnicodeAttribute()
+    has_plan = BooleanAttribute(default=False)
+
+
+class AgendaEntry(TaskCopy, discriminator="AgendaEntry"):
+    """On the agenda of the goal's owner. It stands where the home screen's one query finds it."""
 
     def key(self) -> Key:
-        return keys.agenda_entry(self.holder_id, self.due_at, self.task_id)
+        return keys.agenda_entry(self.owner_id, self.due_at, self.task_id)
+
+
+class Assignment(TaskCopy, discriminator="Assignment"):
+    """Among what others gave a member to do. That is not for the member to bound, so it stands apart from their home."""
+
+    assignee_id = UnicodeAttribute()
+
+    def key(self) -> Key:
+        return keys.assignment(self.assignee_id, self.due_at, self.task_id)
 
 
 class DueEntry(CoreItem, discriminator="DueEntry"):
@@ -129,17 +143,14 @@ class DueEntry(CoreItem, discriminator="DueEntry"):
 
 
 def copies_of(task: Task | None) -> dict[Key, CoreItem]:
-    """What follows from a task and must change with it, by key: agenda entries and due entries. A task that is done has none."""
+    """What follows from a task and must change with it, by key: agenda entry, due entries, assignments. A task that is done has none."""
     if task is None or task.status != OPEN:
         return {}
-    copies = [*_agenda_entries(task), *_due_entries(task)]
-    return {copy.key(): copy for copy in copies}
-
-
-def _agenda_entries(task: Task) -> list[CoreItem]:
     shared = {name: task.attribute_values.get(name) for name in TaskFields.get_attributes() if name not in CoreItem.get_attributes()}
-    holders = dict.fromkeys((task.owner_id, *task.assignees))
-    return [AgendaEntry(holder_id=holder, owner_id=task.owner_id, **shared) for holder in holders]
+    shared |= {"owner_id": task.owner_id, "has_plan": task.nlp_plan is not None}
+    others = [user_id for user_id in task.assignees if user_id != task.owner_id]
+    assignments = [Assignment(assignee_id=user_id, **shared) for user_id in others]
+    return {copy.key(): copy for copy in (AgendaEntry(**shared), *_due_entries(task), *assignments)}
 
 
 def _due_entries(task: Task) -> list[CoreItem]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from goalgraph.auth.actor import Actor
 from goalgraph.table import keys, table
 from goalgraph.table.items import CoreItem
 from goalgraph.table.table import MAX_TRANSACTION, Delete, Operation, Page, Put, Update
 from goals.domain import ACTIVE, MAX_ACTIVE_GOALS, MAX_GOALS, MAX_TASKS, GoalRef, TaskRef
-from goals.items import Goal, GoalQuota, Task, copies_of
+from goals.items import AgendaEntry, Goal, GoalQuota, Task, copies_of
 
 
 def goal(actor: Actor, ref: GoalRef, *, consistent: bool = False) -> Goal | None:
@@ -42,6 +42,17 @@ def agenda_page(actor: Actor, until: datetime | None, *, limit: int, after: str 
     return table(actor).query(keys.agenda_of(actor.user_id, until), limit=limit, after=after, forward=forward)
 
 
+def assignments_page(actor: Actor, *, limit: int, after: str | None, forward: bool) -> Page:
+    """What others gave the actor to do, by due time, the undated last."""
+    return table(actor).query(keys.assignments_of(actor.user_id), limit=limit, after=after, forward=forward)
+
+
+def plans_of(actor: Actor, refs: Sequence[TaskRef]) -> dict[TaskRef, Any]:
+    """The plans of some tasks; those without one are left out."""
+    found = table(actor).get_many([keys.task(ref.goal.goal_id, ref.task_id) for ref in refs])
+    return {task.ref: task.nlp_plan for task in cast("list[Task | None]", found) if task is not None and task.nlp_plan is not None}
+
+
 def home_of(actor: Actor, user_id: str) -> list[CoreItem]:
     """All that the home screen shows, in one query."""
     return table(actor).query(keys.home_of(user_id)).items
@@ -66,7 +77,8 @@ def create_first_goal(actor: Actor, goal: Goal) -> None:
 
 
 def archive_goal(actor: Actor, goal: Goal, open_tasks: Iterable[Task]) -> None:
-    """The goal, the count and the copies of its tasks; copies beyond what one transaction holds go in further ones."""
+    """The goal, the count and the copies of its tasks. What one transaction does not hold goes in further ones: agenda entries are in the
+    first, the rest (due entries, assignments) leads to a goal that is archived, and whoever follows it there sees that."""
     counted = Update(keys.goal_quota(goal.owner_id), [GoalQuota.active.add(-1)])
     first: list[Operation] = [Put(goal), counted]
     deletions = _deletions(open_tasks)
@@ -81,7 +93,9 @@ def drop_copies(actor: Actor, tasks: Iterable[Task]) -> None:
 
 
 def _deletions(tasks: Iterable[Task]) -> list[Operation]:
-    return [Delete(key) for task in tasks for key in copies_of(task)]
+    copies = [(key, copy) for task in tasks for key, copy in copies_of(task).items()]
+    copies.sort(key=lambda entry: not isinstance(entry[1], AgendaEntry))
+    return [Delete(key) for key, _ in copies]
 
 
 def _transact_all(actor: Actor, operations: Sequence[Operation]) -> None:

@@ -12,6 +12,7 @@ from goalgraph.graphql import relay
 from goalgraph.graphql.scalars import JSON, DateTime
 from goalgraph.table.table import Page
 from goals import items, services, task_services
+from goals.domain import MAX_ACTIVE_GOALS, MAX_TASKS
 from users.schema import User
 
 
@@ -39,6 +40,27 @@ class Task(graphene.ObjectType):
     done_at = DateTime(description="When it was done.")
     created_at = DateTime(required=True, description="When it was planned.")
 
+    @staticmethod
+    def resolve_nlp_plan(task: items.TaskFields, info: graphene.ResolveInfo) -> Any:
+        """A copy has no plan: of all copies that the operation shows, the plans are looked up at once, when the first one is asked for."""
+        if isinstance(task, items.Task):
+            return task.nlp_plan
+        if not isinstance(task, items.TaskCopy) or not task.has_plan:
+            return None
+        cache = info.context.cache
+        if task.ref not in cache.get(_PLANS, {}):
+            cache[_PLANS] = dict.fromkeys((copy.ref for copy in cache[_COPIES]), None)
+            cache[_PLANS] |= task_services.plans(info.context.actor, cache[_COPIES])
+        return cache[_PLANS].get(task.ref)
+
+
+_COPIES, _PLANS = "copies of tasks", "plans of tasks"
+
+
+def _shown(info: graphene.ResolveInfo, copies: list[Any]) -> None:
+    """Remember what copies the operation shows."""
+    info.context.cache.setdefault(_COPIES, []).extend(copies)
+
 
 TaskConnection: type[Connection] = relay.connection(Task, "tasks")
 
@@ -53,7 +75,10 @@ class Goal(graphene.ObjectType):
     tags = graphene.List(graphene.NonNull(graphene.String), description="What it is about; matching and offers go by it.")
     created_at = DateTime(required=True, description="When it was set.")
     status = graphene.String(required=True, description="active or archived.")
-    visibility = graphene.String(required=True, description="Who sees it: private (its owner and those assigned) or public (all members).")
+    visibility = graphene.String(
+        required=True,
+        description="Who sees it with its tasks: private (its owner; those assigned see their tasks) or public (all members).",
+    )
     progress = graphene.Float(required=True, description="The share of its tasks that are done, 0 to 1.")
     task_count = graphene.Int(required=True, description="How many tasks it has, done ones included.")
     done_count = graphene.Int(required=True, description="How many of them are done.")
@@ -68,11 +93,13 @@ class Goal(graphene.ObjectType):
 
 
 class Home(graphene.ObjectType):
-    """What a member sees first: one round trip to the table, however much of it is asked for."""
+    """What a member sees first. Without the plans of tasks it is one round trip to the table."""
 
     user = graphene.Field(graphene.NonNull(User), description="The member who asks.")
     goals = graphene.List(graphene.NonNull(Goal), required=True, description="Their active goals, oldest first.")
-    agenda = graphene.List(graphene.NonNull(Task), required=True, description="All their open tasks by due time, the undated last.")
+    agenda = graphene.List(
+        graphene.NonNull(Task), required=True, description="The open tasks of their goals by due time, the undated last."
+    )
     game_stats = graphene.Field(graphene.NonNull(GameStats), description="Their points and streaks.")
 
     @staticmethod
@@ -84,7 +111,7 @@ class GoalInput(graphene.InputObjectType):
     """A new goal."""
 
     title = graphene.String(required=True, description="1 to 200 characters.")
-    description = graphene.String(description="1 to 2000 characters, in lines.")
+    description = graphene.String(description="1 to 1000 characters, in lines.")
     tags = graphene.List(graphene.NonNull(graphene.String), description="At most 10.")
     visibility = graphene.String(description="private (as it is without this) or public.")
 
@@ -93,7 +120,7 @@ class GoalPatch(graphene.InputObjectType):
     """Changes of a goal. A field that is left out stays as it is, a null clears it."""
 
     title = graphene.String(description="1 to 200 characters.")
-    description = graphene.String(description="1 to 2000 characters, in lines.")
+    description = graphene.String(description="1 to 1000 characters, in lines.")
     tags = graphene.List(graphene.NonNull(graphene.String), description="At most 10.")
     visibility = graphene.String(description="private or public.")
 
@@ -145,7 +172,12 @@ class Query:
     agenda = graphene.Field(
         graphene.NonNull(TaskConnection),
         until=DateTime(description="Only tasks due by then."),
-        description="One's own open tasks by due time; without `until` all of them, the undated last.",
+        description="The open tasks of one's own goals by due time; without `until` all of them, the undated last.",
+        **relay.PAGE_ARGUMENTS,
+    )
+    assigned_tasks = graphene.Field(
+        graphene.NonNull(TaskConnection),
+        description="The open tasks that others gave one to do, by due time, the undated last.",
         **relay.PAGE_ARGUMENTS,
     )
     home = graphene.Field(graphene.NonNull(Home), description="What a member sees first.")
@@ -169,13 +201,26 @@ class Query:
     @staticmethod
     def resolve_agenda(_: Any, info: graphene.ResolveInfo, until: datetime | None = None, **page: Any) -> Connection:
         def fetch(*, limit: int, after: str | None, forward: bool) -> Page:
-            return task_services.agenda(info.context.actor, until, limit=limit, after=after, forward=forward)
+            found = task_services.agenda(info.context.actor, until, limit=limit, after=after, forward=forward)
+            _shown(info, found.items)
+            return found
+
+        return relay.resolve(TaskConnection, fetch, **page)
+
+    @staticmethod
+    def resolve_assigned_tasks(_: Any, info: graphene.ResolveInfo, **page: Any) -> Connection:
+        def fetch(*, limit: int, after: str | None, forward: bool) -> Page:
+            found = task_services.assigned(info.context.actor, limit=limit, after=after, forward=forward)
+            _shown(info, found.items)
+            return found
 
         return relay.resolve(TaskConnection, fetch, **page)
 
     @staticmethod
     def resolve_home(_: Any, info: graphene.ResolveInfo) -> services.Home:
-        return services.home(info.context.actor)
+        home = services.home(info.context.actor)
+        _shown(info, home.agenda)
+        return home
 
 
 _GOAL_ID = graphene.ID(required=True, description="Which goal.")
@@ -200,6 +245,9 @@ class Mutation:
     )
     mark_task_done = graphene.Field(graphene.NonNull(Task), task_id=_TASK_ID, description="Say that a task is done.")
     reopen_task = graphene.Field(graphene.NonNull(Task), task_id=_TASK_ID, description="Say that a task is not done after all.")
+    decline_task = graphene.Boolean(
+        required=True, task_id=_TASK_ID, description="Take oneself off a task that somebody else gave one to do. Always true."
+    )
     delete_task = graphene.Field(graphene.NonNull(Task), task_id=_TASK_ID, description="Remove a task; answers with what it was.")
 
     @staticmethod
@@ -232,5 +280,18 @@ class Mutation:
         return task_services.reopen_task(info.context.actor, task_id)
 
     @staticmethod
+    def resolve_decline_task(_: Any, info: graphene.ResolveInfo, task_id: str) -> bool:
+        return task_services.decline_task(info.context.actor, task_id)
+
+    @staticmethod
     def resolve_delete_task(_: Any, info: graphene.ResolveInfo, task_id: str) -> items.Task:
         return task_services.delete_task(info.context.actor, task_id)
+
+
+LIST_SIZES = {
+    "Query.goals": 2 * MAX_ACTIVE_GOALS,
+    "Query.tasks": MAX_TASKS,
+    "Home.goals": MAX_ACTIVE_GOALS,
+    "Home.agenda": 2 * MAX_TASKS,
+}
+"""About how long the lists without pages are, for the cost of a request."""

@@ -53,7 +53,7 @@ def goals_of(actor: Actor, user_id: str, *, archived: bool = False) -> list[Goal
 
 def goal(actor: Actor, goal_id: str) -> Goal:
     """Raises NotFound: absent, private and blocked look the same."""
-    ref = _ref(goal_id)
+    ref = GoalRef.found(goal_id)
     return visible(actor, repository.goal(actor, ref, consistent=True))
 
 
@@ -82,7 +82,7 @@ def create_goal(actor: Actor, fields: Mapping[str, Any], *, goal_id: str | None 
 
 def update_goal(actor: Actor, goal_id: str, changes: Mapping[str, Any]) -> Goal:
     """Change fields of one's own active goal. Raises Invalid, NotFound, Forbidden, Conflict."""
-    ref, checked = _ref(goal_id), checked_goal(changes)
+    ref, checked = GoalRef.found(goal_id), checked_goal(changes)
 
     def attempt() -> Goal:
         changed = owned(actor, repository.goal(actor, ref, consistent=True)).copy()
@@ -97,7 +97,7 @@ def update_goal(actor: Actor, goal_id: str, changes: Mapping[str, Any]) -> Goal:
 
 def archive_goal(actor: Actor, goal_id: str) -> Goal:
     """Put one's own goal away; its open tasks leave the agenda, and no reminder comes any more. Repeating it changes nothing."""
-    ref = _ref(goal_id)
+    ref = GoalRef.found(goal_id)
 
     def attempt() -> Goal:
         found = owned(actor, repository.goal(actor, ref, consistent=True))
@@ -139,13 +139,6 @@ def settled(attempt: Callable[[], T]) -> T:
         return until_won(attempt)
     except (ConditionFailed, TransactionCanceled) as error:
         raise Conflict from error
-
-
-def _ref(goal_id: str) -> GoalRef:
-    ref = GoalRef.parse(goal_id)
-    if ref is None:
-        raise NotFound
-    return ref
 
 
 def _over_quota(active: int) -> QuotaExceeded:

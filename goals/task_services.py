@@ -16,19 +16,19 @@ from goalgraph.table.port import TransactionCanceled
 from goalgraph.table.table import Page
 from goals import repository
 from goals.domain import ACTIVE, DONE, MAX_TASKS, OPEN, GoalRef, ReminderRule, TaskRef, checked_task
-from goals.items import Goal, Reminder, Task
+from goals.items import Goal, Reminder, Task, TaskCopy
 from goals.services import owned, settled, visible
 from users import services as users
 
 
 def task(actor: Actor, task_id: str) -> Task:
     """Raises NotFound for a task of a goal the actor may not see and is not assigned to."""
-    return _visible_task(actor, _ref(task_id))[1]
+    return _visible_task(actor, TaskRef.found(task_id))[1]
 
 
 def tasks(actor: Actor, goal_id: str) -> list[Task]:
     """All tasks of a goal, oldest first. Raises NotFound."""
-    ref = _goal_ref(goal_id)
+    ref = GoalRef.found(goal_id)
     visible(actor, repository.goal(actor, ref, consistent=True))
     return repository.tasks_of(actor, ref, consistent=True)
 
@@ -44,16 +44,33 @@ def agenda(actor: Actor, until: datetime | None = None, *, limit: int, after: st
     return repository.agenda_page(actor, last, limit=limit, after=after, forward=forward)
 
 
+def assigned(actor: Actor, *, limit: int, after: str | None = None, forward: bool = True) -> Page:
+    """What others gave the actor to do, by due time, the undated last; without those of members one of the two has blocked."""
+    page = repository.assignments_page(actor, limit=limit, after=after, forward=forward)
+    apart = users.blocked_among(actor, {task.owner_id for task in page.items})
+    shown = [(task, cursor) for task, cursor in zip(page.items, page.cursors, strict=True) if task.owner_id not in apart]
+    return Page([task for task, _ in shown], [cursor for _, cursor in shown], page.has_more)
+
+
+def plans(actor: Actor, copies: Sequence[TaskCopy]) -> dict[TaskRef, Any]:
+    """The plans of tasks that the actor was already shown copies of, by the task's reference."""
+    refs = [copy.ref for copy in copies if copy.has_plan]
+    return repository.plans_of(actor, refs) if refs else {}
+
+
 def add_task(actor: Actor, goal_id: str, fields: Mapping[str, Any], *, task_id: str | None = None) -> Task:
     """A new open task in one's own active goal, or the one that an earlier attempt made under `task_id`.
 
     Raises Invalid, NotFound, Forbidden, Conflict, QuotaExceeded.
     """
-    ref, checked, now = _goal_ref(goal_id), checked_task(fields), wiring.clock().now()
-    goal = owned(actor, repository.goal(actor, ref, consistent=True))
-    task_id = task_id or new_id()
-    new = Task(task_id=task_id, short_goal_id=ref.goal_id, owner_id=ref.owner_id, due_shard=shard_of(task_id, settings.DUE_SHARDS))
-    new.created_at = now
+    ref, checked, now = GoalRef.found(goal_id), checked_task(fields), wiring.clock().now()
+    place = TaskRef(task_id or new_id(), ref)
+    found, made = repository.goal_and_task(actor, place) if task_id else (repository.goal(actor, ref, consistent=True), None)
+    goal = owned(actor, found)
+    if made is not None:
+        return made
+    shard = shard_of(place.task_id, settings.DUE_SHARDS)
+    new = Task(task_id=place.task_id, short_goal_id=ref.goal_id, owner_id=ref.owner_id, due_shard=shard, created_at=now)
     _fill(actor, new, checked)
 
     def attempt() -> Task:
@@ -100,9 +117,25 @@ def reopen_task(actor: Actor, task_id: str) -> Task:
     return _changed(actor, task_id, change)
 
 
+def decline_task(actor: Actor, task_id: str) -> bool:
+    """Take oneself off a task that somebody else gave one to do, whoever has blocked whom. Repeating it changes nothing."""
+    ref = TaskRef.found(task_id)
+
+    def attempt() -> bool:
+        goal, before = repository.goal_and_task(actor, ref)
+        if goal is None or before is None or actor.user_id not in before.assignees:
+            return True
+        after = before.copy()
+        after.assignees = [user_id for user_id in before.assignees if user_id != actor.user_id]
+        repository.change_task(actor, goal, before, after, wiring.clock().now())
+        return True
+
+    return settled(attempt)
+
+
 def delete_task(actor: Actor, task_id: str) -> Task:
     """Remove a task of one's own active goal, and return it as it was. Raises NotFound, Forbidden, Conflict."""
-    ref = _ref(task_id)
+    ref = TaskRef.found(task_id)
 
     def attempt() -> Task:
         goal, found = _visible_task(actor, ref)
@@ -118,7 +151,7 @@ def delete_task(actor: Actor, task_id: str) -> Task:
 
 def _changed(actor: Actor, task_id: str, change: Callable[[Goal, Task], None]) -> Task:
     """Read a task, let `change` change it, write it with its copies; again from the start when somebody else wrote in between."""
-    ref = _ref(task_id)
+    ref = TaskRef.found(task_id)
 
     def attempt() -> Task:
         goal, before = _visible_task(actor, ref)
@@ -186,17 +219,3 @@ def _check_assignees(actor: Actor, user_ids: Sequence[str]) -> None:
             users.user(actor, user_id)
         except NotFound as error:
             raise Invalid("One of these is no member you can see.", field="assignees") from error
-
-
-def _ref(task_id: str) -> TaskRef:
-    ref = TaskRef.parse(task_id)
-    if ref is None:
-        raise NotFound
-    return ref
-
-
-def _goal_ref(goal_id: str) -> GoalRef:
-    ref = GoalRef.parse(goal_id)
-    if ref is None:
-        raise NotFound
-    return ref

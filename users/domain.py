@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -23,9 +23,15 @@ def language(value: str, *, field: str) -> str:
 
 def timezone(value: str, *, field: str) -> str:
     """The name of an IANA time zone."""
-    if value not in available_timezones():
+    if value not in _timezones():
         raise Invalid("Give the name of a time zone, such as America/Sao_Paulo.", field=field)
     return value
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    """They are files, and looking through them takes 25 ms."""
+    return frozenset(available_timezones())
 
 
 _CHECKS: dict[str, Callable[..., Any]] = {

@@ -1,5 +1,6 @@
 """How members are read and written."""
 
+from collections.abc import Sequence
 from typing import cast
 
 from goalgraph.auth.actor import Actor
@@ -17,6 +18,12 @@ def profile_and_blocks(actor: Actor, user_id: str) -> tuple[Profile | None, bool
     """A member's profile, and whether one of the two has blocked the other; one round trip."""
     found = table(actor).get_many([keys.profile(user_id), *_blocks(actor, user_id)], consistent=True)
     return cast("Profile | None", found[0]), any(found[1:])
+
+
+def blocked_among(actor: Actor, user_ids: Sequence[str]) -> set[str]:
+    """Those of `user_ids` of whom one of the two has blocked the other."""
+    found = table(actor).get_many([key for user_id in user_ids for key in _blocks(actor, user_id)], consistent=True)
+    return {user_id for user_id, one, other in zip(user_ids, found[::2], found[1::2], strict=True) if one or other}
 
 
 def blocked(actor: Actor, user_id: str) -> bool:

@@ -1,6 +1,6 @@
 """What members do with profiles, and whom they want nothing to do with."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from goalgraph.auth.actor import Actor
@@ -56,6 +56,12 @@ def user(actor: Actor, user_id: str) -> Profile:
 def blocked(actor: Actor, user_id: str) -> bool:
     """Whether one of the two has blocked the other."""
     return user_id != actor.user_id and repository.blocked(actor, user_id)
+
+
+def blocked_among(actor: Actor, user_ids: Collection[str]) -> set[str]:
+    """Those of `user_ids` of whom one of the two has blocked the other; one round trip."""
+    others = [user_id for user_id in user_ids if user_id != actor.user_id]
+    return repository.blocked_among(actor, others) if others else set()
 
 
 def block(actor: Actor, user_id: str) -> None:

@@ -17,10 +17,10 @@ class Context:
     cache: dict[Any, Any] = field(default_factory=dict)
     _made: int = field(default=0, init=False)
 
-    def new_id(self) -> str:
-        """An id for what the operation makes. A request that is repeated with its idempotency key gets the same ids in the same order,
-        so what a first attempt made before it died is found, and not made again."""
+    def new_id(self) -> str | None:
+        """An id for what the operation makes; None without an idempotency key. A request that is repeated with its key gets the same ids in
+        the same order, so what a first attempt made before it died is found, and not made again."""
         if self.seed is None:
-            return ids.new_id()
+            return None
         self._made += 1
         return ids.derived_id(self.seed, self._made - 1)

@@ -13,6 +13,7 @@ from graphql.validation.validate import ValidationAbortedError
 
 from goalgraph import trace
 from goalgraph.errors import GoalGraphError, Internal, Invalid, RateLimited, TooComplex
+from goalgraph.table.port import ItemTooLarge
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ def coded(error: GraphQLError) -> GoalGraphError:
         if field and not cause.field:
             cause.field = field
         return cause
+    if isinstance(cause, ItemTooLarge):
+        return Invalid("This is too large to keep.", field=field)
     if field:
         return Invalid(_shortened(error.original_error or error), field=field)
     if isinstance(cause, ValidationAbortedError):

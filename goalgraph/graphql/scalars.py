@@ -15,8 +15,8 @@ class DateTime(graphene.Scalar):
 
     @staticmethod
     def serialize(value: datetime) -> str:
-        utc = value.astimezone(UTC).replace(tzinfo=None)
-        return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds") + "Z"
+        utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds").removesuffix("+00:00") + "Z"
 
     @staticmethod
     def parse_value(value: Any) -> datetime:
@@ -53,7 +53,7 @@ class JSON(graphene.Scalar):
                 return {field.name.value: cls.parse_literal(field.value, variables) for field in node.fields}
             case ast.ListValueNode():
                 return [cls.parse_literal(entry, variables) for entry in node.values]
-            case ast.IntValueNode():
+            case ast.IntValueNode() if len(node.value) <= _LONGEST:
                 return int(node.value)
             case ast.FloatValueNode():
                 return float(node.value)

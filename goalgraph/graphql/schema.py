@@ -5,6 +5,7 @@ import graphene
 import gamification.schema
 import goals.schema
 import users.schema
+from goalgraph.graphql.limits import declare_list_sizes
 
 
 class Query(users.schema.Query, goals.schema.Query, gamification.schema.Query, graphene.ObjectType):
@@ -16,3 +17,4 @@ class Mutation(users.schema.Mutation, goals.schema.Mutation, graphene.ObjectType
 
 
 schema = graphene.Schema(query=Query, mutation=Mutation)
+declare_list_sizes(schema.graphql_schema, goals.schema.LIST_SIZES)

@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "corsheaders",
+    "graphene_django",
     "allauth",
     "allauth.account",
     "allauth.idp.oidc",
@@ -96,6 +97,8 @@ CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "sqs://")
 GOALGRAPH_TABLE = env.str("GOALGRAPH_TABLE", "gg_core")
 AWS_REGION = env.str("AWS_REGION", env.str("AWS_DEFAULT_REGION", "us-east-1"))
 AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", "") or None
+
+GRAPHENE = {"SCHEMA": "goalgraph.graphql.schema.schema", "SCHEMA_OUTPUT": "schema.graphql", "SCHEMA_INDENT": None}
 
 PORTS: dict[str, dict[str, Any]] = {
     "clock": {"BACKEND": "goalgraph.ports.clock.SystemClock"},

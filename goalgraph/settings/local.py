@@ -28,7 +28,7 @@ _defaults = {
 for _name, _value in _defaults.items():
     os.environ.setdefault(_name, _value)
 
-from goalgraph.settings.base import *  # noqa: E402, F403
+from goalgraph.settings.base import *  # noqa: F403
 
 DEBUG = True
 SECRET_KEY = "local-only-and-known-to-everybody-so-never-for-the-open-network"
@@ -37,5 +37,5 @@ PUBLIC_URL = f"http://127.0.0.1:{PORT}"
 ALLOWED_ORIGINS = [PUBLIC_URL, f"http://localhost:{PORT}"]
 CORS_ALLOWED_ORIGINS = ALLOWED_ORIGINS
 STAFF_MFA_REQUIRED = False
-STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_USE_FINDERS = True

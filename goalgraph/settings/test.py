@@ -10,5 +10,5 @@ ALLOWED_ORIGINS = ["http://testserver", "https://app.example"]
 CORS_ALLOWED_ORIGINS = ALLOWED_ORIGINS
 STAFF_MFA_REQUIRED = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_AUTOREFRESH = True

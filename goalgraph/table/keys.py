@@ -91,6 +91,16 @@ def agenda_entry(user_id: str, due_at: datetime | None, task_id: str) -> Key:
     return Key(_user(user_id), f"TASK#{due}#{_id(task_id)}")
 
 
+def assignment(user_id: str, due_at: datetime | None, task_id: str) -> Key:
+    """What others gave a member to do. It lies outside the stretch that home reads, for others fill it."""
+    return Key(_user(user_id), f"ASSIGNED#{agenda_entry(user_id, due_at, task_id).sk}")
+
+
+def assignments_of(user_id: str) -> Span:
+    """By due time, the undated last."""
+    return Span(_user(user_id), SK.startswith("ASSIGNED#"))
+
+
 def agenda_of(user_id: str, until: datetime | None) -> Span:
     """Open tasks by due date up to `until` (None: all, the undated last)."""
     last = _LAST * 2 if until is None else f"{instant_text(until)}#{_LAST}"

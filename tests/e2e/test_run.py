@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 from goalgraph.adapters.local.demo import USERS
-from goalgraph.adapters.local.embedded import ROOT, free_port, port_is_free
+from goalgraph.adapters.local.embedded import ROOT, port_is_free
 from goalgraph.adapters.local.issuer import DEMO_PASSWORD
 
 LAST_LINE_OF_THE_BOX = "  curl "
@@ -34,8 +35,9 @@ def ports_of(port: int) -> list[int]:
 
 @pytest.fixture
 def port() -> int:
+    """One whose three ports lie below those that the system hands out for outgoing connections, which come and go."""
     while True:
-        port = free_port()
+        port = random.SystemRandom().randrange(2000, 12_000)  # not seeded alike in each worker
         if all(map(port_is_free, ports_of(port))):
             return port
 

@@ -78,7 +78,7 @@ def test_members_differ_in_who_may_see_what() -> None:
     assert len(goals.goals_of(dora, "bruno")) == 2
     with pytest.raises(NotFound):
         users.user(dora, "carla")
-    shared = [entry.title for entry in goals.home(Actor(user_id="bruno")).agenda if entry.owner_id == "ana"]
+    shared = [entry.title for entry in tasks.assigned(Actor(user_id="bruno"), limit=10).items if entry.owner_id == "ana"]
     assert shared == ["Run ten kilometres with Bruno"]
 
 

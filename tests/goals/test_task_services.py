@@ -10,6 +10,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from goalgraph import wiring
 from goalgraph.errors import Conflict, Forbidden, GoalGraphError, Invalid, NotFound, QuotaExceeded
+from goalgraph.table.metering import metered
 from goals import services, task_services
 from goals.domain import MAX_TASKS
 from goals.items import copies_of
@@ -39,7 +40,9 @@ def test_a_task_is_found_by_its_id_in_its_goal_and_on_the_agenda(actor, goal, wo
         services.home(actor).agenda[0],
     ):
         assert (found.id, found.goal_id, found.title, found.due_at, found.status) == (made.id, goal.id, "Step", due, "open")
-        assert found.nlp_plan == {"steps": [1, 2.5, "x", None, True]}
+    plan = {"steps": [1, 2.5, "x", None, True]}
+    assert task_services.task(actor, made.id).nlp_plan == plan
+    assert task_services.plans(actor, services.home(actor).agenda) == {made.ref: plan}
 
 
 def test_doing_and_reopening_moves_progress_agenda_and_wheel(actor, goal, world):
@@ -144,9 +147,10 @@ def test_whoever_is_assigned_sees_the_task_and_may_do_it_and_no_more(actor, goal
         users.upsert_profile(member, {"nickname": "H"})
     task = task_services.add_task(actor, goal.id, {"title": "Step", "due_at": world.now(), "assignees": [helper.user_id]})
 
-    assert [entry.id for entry in task_services.agenda(helper, limit=10).items] == [task.id]
+    assert [entry.id for entry in task_services.assigned(helper, limit=10).items] == [task.id]
+    assert services.home(helper).agenda == task_services.agenda(helper, limit=10).items == []
     assert task_services.mark_task_done(helper, task.id).status == "done"
-    assert task_services.agenda(helper, limit=10).items == task_services.agenda(actor, limit=10).items == []
+    assert task_services.assigned(helper, limit=10).items == task_services.agenda(actor, limit=10).items == []
     task_services.reopen_task(helper, task.id)
     for use_case in (task_services.delete_task, lambda who, which: task_services.update_task(who, which, {"title": "Mine"})):
         with pytest.raises((Forbidden, NotFound)):
@@ -157,12 +161,12 @@ def test_whoever_is_assigned_sees_the_task_and_may_do_it_and_no_more(actor, goal
         services.goal(helper, goal.id)
 
     task_services.update_task(actor, task.id, {"assignees": None})
-    assert task_services.agenda(helper, limit=10).items == []
+    assert task_services.assigned(helper, limit=10).items == []
     with pytest.raises(NotFound):
         task_services.task(helper, task.id)
 
 
-def test_a_block_ends_an_assignment(actor, goal):
+def test_a_block_ends_an_assignment_wherever_it_is_shown(actor, goal):
     helper = new_user()
     users.upsert_profile(helper, {"nickname": "H"})
     task = task_services.add_task(actor, goal.id, {"title": "Step", "assignees": [helper.user_id]})
@@ -173,6 +177,39 @@ def test_a_block_ends_an_assignment(actor, goal):
     with pytest.raises(Invalid) as refused:
         task_services.add_task(actor, goal.id, {"title": "Again", "assignees": [helper.user_id]})
     assert refused.value.field == "assignees"
+    task_services.update_task(actor, task.id, {"title": "Can you still read me?"})
+    assert task_services.assigned(helper, limit=10).items == services.home(helper).agenda == []
+
+
+def test_whoever_is_assigned_may_decline_also_behind_a_block(actor, goal):
+    helper = new_user()
+    users.upsert_profile(helper, {"nickname": "H"})
+    task = task_services.add_task(actor, goal.id, {"title": "Step", "assignees": [helper.user_id, actor.user_id]})
+    users.block(helper, actor.user_id)
+
+    for _ in range(2):
+        assert task_services.decline_task(helper, task.id)
+    users.unblock(helper, actor.user_id)
+
+    assert task_services.task(actor, task.id).assignees == [actor.user_id]
+    assert task_services.assigned(helper, limit=10).items == []
+    assert task_services.decline_task(new_user(), task.id)
+    with pytest.raises(NotFound):
+        task_services.decline_task(helper, "nonsense")
+
+
+def test_strangers_cannot_fill_a_members_home(actor):
+    users.upsert_profile(actor, {"nickname": "A"})
+    for _ in range(3):
+        stranger = new_user()
+        goal = services.create_goal(stranger, {"title": "Spam"})
+        for number in range(20):
+            task_services.add_task(stranger, goal.id, {"title": f"Do {number}", "nlp_plan": "x" * 4000, "assignees": [actor.user_id]})
+
+    with metered() as meter:
+        home = services.home(actor)
+
+    assert (home.agenda, meter.round_trips, meter.read_units) == ([], 1, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,9 @@ SERVICES = "dynamodb,dynamodbstreams,events,firehose,iam,s3,ses,sns,sqs,sts"
 MIN_PAUSE = 2.0
 """Seconds between two saves at least: the most that a kill -9 loses while there is little data."""
 PAUSE_PER_SAVE = 20
-"""A save stops the emulator for its duration, which grows with the data. Pausing 20 times as long keeps the loss of speed under 5%."""
+MAX_PAUSE = 10.0
+"""A save stops the emulator for its duration, which grows with the data. Pausing 20 times as long keeps the loss of speed under 5%, as
+long as that puts no more than 10 s of writes at risk."""
 
 _READS = ("BatchGet", "Describe", "Get", "List", "Query", "Scan", "TransactGet")
 
@@ -84,7 +86,7 @@ class TimedSave:
             self.written.clear()
             began = time.monotonic()
             self.save()
-            await asyncio.sleep(max(MIN_PAUSE, PAUSE_PER_SAVE * (time.monotonic() - began)))
+            await asyncio.sleep(min(MAX_PAUSE, max(MIN_PAUSE, PAUSE_PER_SAVE * (time.monotonic() - began))))
 
 
 def allow_many_connections() -> None:
