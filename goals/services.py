@@ -1,16 +1,16 @@
 """What members do with goals. Tasks have their own page: `goals.task_services`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from goalgraph import wiring
 from goalgraph.auth.actor import Actor
 from goalgraph.errors import Conflict, Forbidden, NotFound, QuotaExceeded
 from goalgraph.ids import new_id
-from goalgraph.table import until_won
+from goalgraph.table import settled
 from goalgraph.table.items import CoreItem
-from goalgraph.table.port import ConditionFailed, TransactionCanceled
+from goalgraph.table.port import TransactionCanceled
 from goals import repository
 from goals.domain import ACTIVE, ARCHIVED, MAX_ACTIVE_GOALS, MAX_GOALS, OPEN, PUBLIC, GoalRef, checked_goal
 from goals.items import AgendaEntry, Goal
@@ -18,8 +18,6 @@ from users import services as users
 
 if TYPE_CHECKING:
     from users.items import Profile
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +129,6 @@ def owned(actor: Actor, goal: Goal | None) -> Goal:
         raise Forbidden
     assert goal is not None
     return goal
-
-
-def settled(attempt: Callable[[], T]) -> T:
-    """Run a read-check-write until it wins. Raises Conflict when others keep winning."""
-    try:
-        return until_won(attempt)
-    except (ConditionFailed, TransactionCanceled) as error:
-        raise Conflict from error
 
 
 def _over_quota(active: int) -> QuotaExceeded:

@@ -11,13 +11,14 @@ from goalgraph.auth.actor import Actor
 from goalgraph.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
 from goalgraph.ids import new_id
 from goalgraph.inputs import instant
+from goalgraph.table import settled
 from goalgraph.table.keys import shard_of
 from goalgraph.table.port import TransactionCanceled
 from goalgraph.table.table import Page
 from goals import repository
 from goals.domain import ACTIVE, DONE, MAX_TASKS, OPEN, GoalRef, ReminderRule, TaskRef, checked_task
 from goals.items import Goal, Reminder, Task, TaskCopy
-from goals.services import owned, settled, visible
+from goals.services import owned, visible
 from users import services as users
 
 

@@ -26,6 +26,14 @@ def blocked_among(actor: Actor, user_ids: Sequence[str]) -> set[str]:
     return {user_id for user_id, one, other in zip(user_ids, found[::2], found[1::2], strict=True) if one or other}
 
 
+def profiles_and_blocks(actor: Actor, user_ids: Sequence[str]) -> list[tuple[Profile | None, bool]]:
+    """The same for several members at once, in their order."""
+    places = [key for user_id in user_ids for key in (keys.profile(user_id), *_blocks(actor, user_id))]
+    found = table(actor).get_many(places, consistent=True)
+    triples = zip(found[::3], found[1::3], found[2::3], strict=True)
+    return [(cast("Profile | None", profile), bool(one or other)) for profile, one, other in triples]
+
+
 def blocked(actor: Actor, user_id: str) -> bool:
     """Whether one of the two has blocked the other."""
     return any(table(actor).get_many(_blocks(actor, user_id), consistent=True))

@@ -1,14 +1,13 @@
 """What members do with profiles, and whom they want nothing to do with."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from goalgraph.auth.actor import Actor
-from goalgraph.errors import Conflict, Invalid, NotFound
+from goalgraph.errors import Invalid, NotFound
 from goalgraph.ids import is_id
-from goalgraph.table import until_won
+from goalgraph.table import settled
 from goalgraph.table.items import CoreItem
-from goalgraph.table.port import ConditionFailed
 from goalgraph.table.table import Page
 from users import repository
 from users.domain import checked_profile
@@ -35,10 +34,7 @@ def upsert_profile(actor: Actor, changes: Mapping[str, Any]) -> Profile:
             setattr(profile, name, value)
         return _own(actor, repository.save_profile(actor, profile))
 
-    try:
-        return until_won(attempt)
-    except ConditionFailed as error:
-        raise Conflict from error
+    return settled(attempt)
 
 
 def user(actor: Actor, user_id: str) -> Profile:
@@ -51,6 +47,17 @@ def user(actor: Actor, user_id: str) -> Profile:
     if profile is None or blocked or profile.visibility == "private":
         raise NotFound
     return profile
+
+
+def users(actor: Actor, user_ids: Sequence[str]) -> list[Profile]:
+    """Several members at once, none of them the actor. Raises NotFound unless the actor may see each of them."""
+    if not all(map(is_id, user_ids)):
+        raise NotFound
+    found = repository.profiles_and_blocks(actor, user_ids)
+    seen = [profile for profile, blocked in found if profile is not None and not blocked and profile.visibility != "private"]
+    if len(seen) < len(user_ids):
+        raise NotFound
+    return seen
 
 
 def blocked(actor: Actor, user_id: str) -> bool:

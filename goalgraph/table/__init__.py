@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from goalgraph import wiring
 from goalgraph.auth.actor import Actor
+from goalgraph.errors import Conflict
 from goalgraph.table.port import ConditionFailed, TransactionCanceled
 from goalgraph.table.table import Table
 
@@ -16,6 +17,14 @@ T = TypeVar("T")
 def table(actor: Actor) -> Table:
     """The table in the hands of `actor`."""
     return Table(wiring.table_adapter(), actor, wiring.clock())
+
+
+def settled(attempt: Callable[[], T], *, tries: int = 16) -> T:
+    """`until_won` for a use case. Raises Conflict when others keep winning."""
+    try:
+        return until_won(attempt, tries=tries)
+    except (ConditionFailed, TransactionCanceled) as error:
+        raise Conflict from error
 
 
 def until_won(attempt: Callable[[], T], *, tries: int = 16) -> T:

@@ -52,6 +52,9 @@ class CoreItem(AttributeContainer, metaclass=_CoreMeta):
     that was never stored has no `version`.
     """
 
+    max_bytes = 8 * 1024
+    """Our limit; larger blobs belong in object storage. The store's own is 400 KB."""
+
     type = DiscriminatorAttribute()
     owner_id = UnicodeAttribute()
     created_at = InstantAttribute()
@@ -82,6 +85,16 @@ class CoreItem(AttributeContainer, metaclass=_CoreMeta):
         twin.attribute_values = dict(self.attribute_values)
         return twin
 
+    def attributes_raw(self) -> Raw:
+        """The attributes that have a value, as the store has them, without keys."""
+        raw: Raw = {}
+        for name, attribute in self.get_attributes().items():
+            value = self.attribute_values.get(name)
+            stored = None if value is None else attribute.serialize(value)
+            if stored is not None:  # DynamoDB has no empty set: it is an attribute that is not there
+                raw[attribute.attr_name] = {attribute.attr_type: stored}
+        return raw
+
     def to_raw(self, tenant_id: str | None) -> Raw:
         """The item as the store has it, keys included. Raises ValueError when an attribute that must be there is not."""
         key = self.key()
@@ -90,12 +103,9 @@ class CoreItem(AttributeContainer, metaclass=_CoreMeta):
             index = definition.INDEXES[place.index]
             raw[index.pk] = {"S": with_tenant(tenant_id, place.pk)}
             raw[index.sk] = {"S": place.sk}
+        raw |= self.attributes_raw()
         for name, attribute in self.get_attributes().items():
-            value = self.attribute_values.get(name)
-            stored = None if value is None else attribute.serialize(value)
-            if stored is not None:  # DynamoDB has no empty set: it is an attribute that is not there
-                raw[attribute.attr_name] = {attribute.attr_type: stored}
-            elif not attribute.null:
+            if not attribute.null and attribute.attr_name not in raw:
                 raise ValueError(f"{type(self).__name__}.{name} is missing")
         return raw
 

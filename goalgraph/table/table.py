@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path, Value
@@ -23,8 +24,7 @@ from goalgraph.table.items import CoreItem, from_raw
 from goalgraph.table.keys import with_tenant
 from goalgraph.table.port import Adapter, ConditionFailed, ItemTooLarge, Key, Raw, Span, TokenUsed, TransactionCanceled
 
-MAX_ITEM_BYTES = 8 * 1024
-"""Our limit; larger blobs belong in object storage. The store's own is 400 KB."""
+MAX_ITEM_BYTES = CoreItem.max_bytes
 MAX_TRANSACTION = 100
 MAX_BATCH = 100
 _STRIDE = 100
@@ -38,7 +38,7 @@ _PRESENT = Path("PK").exists()
 class Page:
     """Items in the order asked for, and the cursor of each."""
 
-    items: list[CoreItem]
+    items: list[Any]
     cursors: list[str]
     has_more: bool
 
@@ -247,8 +247,8 @@ class Table:
         check_condition(put.condition)
         stored = self._stamped(put.item, write_id)
         raw = stored.to_raw(self._actor.tenant_id)
-        if (size := metering.item_size(raw)) > MAX_ITEM_BYTES:
-            raise ItemTooLarge(f"{type(put.item).__name__} takes {size} bytes, and {MAX_ITEM_BYTES} is the most")
+        if (size := metering.item_size(raw)) > put.item.max_bytes:
+            raise ItemTooLarge(f"{type(put.item).__name__} takes {size} bytes, and {put.item.max_bytes} is the most")
         condition = put.condition if put.overwrite else _both(_unchanged(put.item), put.condition)
         return stored, port.Put(raw, None if condition is None else self._unless_expired(condition))
 

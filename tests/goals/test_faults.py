@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.test import override_settings
 
 from goalgraph import wiring
@@ -38,16 +39,20 @@ class FailingTable(MemoryTable):
         super().transact(operations, token)
 
 
+def ports_with(table: type) -> dict[str, dict[str, str]]:
+    return settings.PORTS | {"table": {"BACKEND": f"{__name__}.{table.__name__}"}, "clock": {"BACKEND": "tests.fixtures.FakeClock"}}
+
+
 @pytest.fixture
 def forgetful_world() -> Iterator[None]:
-    with override_settings(PORTS={"table": {"BACKEND": f"{__name__}.ForgetfulTable"}, "clock": {"BACKEND": "tests.fixtures.FakeClock"}}):
+    with override_settings(PORTS=ports_with(ForgetfulTable)):
         yield
 
 
 @pytest.fixture
 def failing_world() -> Iterator[type[FailingTable]]:
     FailingTable.left = 1_000_000
-    with override_settings(PORTS={"table": {"BACKEND": f"{__name__}.FailingTable"}, "clock": {"BACKEND": "tests.fixtures.FakeClock"}}):
+    with override_settings(PORTS=ports_with(FailingTable)):
         yield FailingTable
 
 
