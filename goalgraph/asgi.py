@@ -1,4 +1,4 @@
-"""The ASGI application: `uvicorn --lifespan off --no-access-log goalgraph.asgi:application`."""
+"""The ASGI application: `uvicorn --lifespan off --no-access-log goalgraph.asgi:application`, with the WebSocket flags of the Procfile."""
 
 import os
 
@@ -10,4 +10,6 @@ from goalgraph.handler import Handler
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "goalgraph.settings.production")
 django.setup(set_prefix=False)
 
-application = ProtocolTypeRouter({"http": Handler()})
+from goalgraph.graphql.ws.server import application as websocket  # noqa: E402 - it reads settings
+
+application = ProtocolTypeRouter({"http": Handler(), "websocket": websocket})

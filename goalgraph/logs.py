@@ -89,7 +89,7 @@ LOGGING: dict[str, Any] = {
         "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
         "django.request": {"handlers": [], "level": "ERROR", "propagate": True},
         "uvicorn": {"handlers": [], "level": "INFO", "propagate": True},
-        "uvicorn.error": {"handlers": [], "level": "INFO", "propagate": True},
+        "uvicorn.error": {"handlers": [], "level": "WARNING", "propagate": True},  # at INFO it writes two lines a socket
         # It writes the query string; goalgraph.middleware.trace writes the access line.
         "uvicorn.access": {"handlers": ["null"], "propagate": False},
         # They write whole addresses.

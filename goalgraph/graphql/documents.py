@@ -69,7 +69,7 @@ class Documents:
         except GraphQLError as error:
             raise Refused([error]) from None
         operations = weigh(self._schema, document, self._bounds)
-        if errors := validate(self._schema, document, max_errors=MAX_ERRORS, hide_suggestions=not self._suggest):
+        if errors := self._objections(document):
             raise Refused(errors)
         if not operations:
             raise Invalid("The document has no operation.", field="query")
@@ -77,6 +77,12 @@ class Documents:
         if len(query) <= _MAX_CACHED:
             self._remember(_key(query), prepared)
         return prepared
+
+    def _objections(self, document: DocumentNode) -> list[GraphQLError]:
+        try:
+            return validate(self._schema, document, max_errors=MAX_ERRORS, hide_suggestions=not self._suggest)
+        except GraphQLError as error:  # its rule on subscriptions raises where a root field has @skip or @include with a variable
+            return [error]
 
     def _remember(self, key: bytes, prepared: Prepared) -> None:
         with self._lock:

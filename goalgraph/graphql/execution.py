@@ -32,6 +32,7 @@ from goalgraph.graphql.idempotency import Answer, InProgress
 from goalgraph.graphql.lean import LeanExecution
 from goalgraph.graphql.limits import Operation, cost_of, limits
 from goalgraph.graphql.requests import GraphQLRequest
+from goalgraph.graphql.subscriptions import Source, open_source
 from goalgraph.table.metering import metered
 
 T = TypeVar("T")
@@ -70,13 +71,16 @@ class Call:
     """One request in the hands of an edge.
 
     `sign_in` gives the caller, or None for somebody without a token, and raises Unauthenticated for a bad one. `strict_status` answers
-    refusals with 4xx (media type application/graphql-response+json), else with 200 (GraphQL over HTTP, section 6.4).
+    refusals with 4xx (media type application/graphql-response+json), else with 200 (GraphQL over HTTP, section 6.4). An edge that
+    `serves_streams` finds a subscription in `source`, and then the answer says nothing.
     """
 
     request: GraphQLRequest
     sign_in: Callable[[], Actor | None]
     idempotency_key: str | None = None
     strict_status: bool = False
+    serves_streams: bool = False
+    source: Source | None = field(default=None, init=False)
     attempt: Callable[[], Answer] | None = field(default=None, init=False)
 
     async def answer(self) -> Answer:
@@ -114,7 +118,7 @@ class Call:
         actor = self.sign_in()
         prepared = documents().find(self.request.query) or self._prepare(actor)
         operation = prepared.operation(self.request.operation_name)
-        if operation.kind is OperationType.SUBSCRIPTION:
+        if operation.kind is OperationType.SUBSCRIPTION and not self.serves_streams:
             raise Invalid("Subscriptions run over the WebSocket at this same address, not over HTTP.", field="query")
         if actor is None:
             if not operation.introspects:
@@ -125,6 +129,9 @@ class Call:
         told: dict[str, Any] = {"requested": cost, "limit": limits().cost, "remaining": allowance.remaining}
         if allowance.burst:
             told |= {"burst": allowance.burst, "perSecond": allowance.per_second}
+
+        if operation.kind is OperationType.SUBSCRIPTION:
+            return lambda: self._open(prepared, operation, actor)
 
         def execute(seed: str | None = None) -> Answer:
             return self._execute(prepared, operation, Context(actor, seed), {"cost": told})
@@ -158,19 +165,24 @@ class Call:
         metrics.operation(operation.name, outcome, time.perf_counter() - started, meter)
         return answer
 
+    def _open(self, prepared: Prepared, operation: Operation, actor: Actor) -> Answer:
+        """Start a subscription: find out what it follows. Each event is then executed, and counted, by itself."""
+        started = time.perf_counter()
+
+        def body_of(result: ExecutionResult) -> str:
+            return _json(_body(result)[0]).decode()
+
+        with metered() as meter:
+            request = self.request
+            self.source = open_source(schema(), prepared.document, request.variables, request.operation_name, actor=actor, body_of=body_of)
+        metrics.operation(operation.name, "ok", time.perf_counter() - started, meter)
+        return Answer(200, b"")
+
     def _told(self, result: ExecutionResult, operation: Operation, extensions: Mapping[str, Any]) -> tuple[Answer, str]:
-        errors = result.errors or []
-        causes = [coded(error) for error in errors]
-        body: dict[str, Any] = {}
-        if errors:
-            body["errors"] = [rendered(cause, error) for cause, error in zip(causes, errors, strict=True)]
-        # Errors without a path come from before the execution (variables): then there is no `data` at all.
-        never_ran = bool(errors) and errors[0].path is None
-        if not never_ran:
-            body["data"] = result.data
+        body, causes = _body(result)
         if extensions:
             body["extensions"] = extensions
-        status = 400 if never_ran and self.strict_status else 200
+        status = 200 if "data" in body or not self.strict_status else 400
         transient = any(cause.code in idempotency.TRANSIENT for cause in causes)
         final = not transient or operation.root_fields > 1
         return Answer(status, _json(body), final), causes[0].code if causes else "ok"
@@ -180,6 +192,19 @@ class Call:
         places = located or [None] * len(errors)
         body = {"errors": [rendered(error, place) for error, place in zip(errors, places, strict=True)]}
         return Answer(errors[0].http_status if self.strict_status else 200, _json(body), final=False)
+
+
+def _body(result: ExecutionResult) -> tuple[dict[str, Any], list[GoalGraphError]]:
+    """The response to an execution, and the coded errors in it."""
+    errors = result.errors or []
+    causes = [coded(error) for error in errors]
+    body: dict[str, Any] = {}
+    if errors:
+        body["errors"] = [rendered(cause, error) for cause, error in zip(causes, errors, strict=True)]
+    # Errors without a path come from before the execution (variables): then there is no `data` at all.
+    if not errors or errors[0].path is not None:
+        body["data"] = result.data
+    return body, causes
 
 
 def _json(body: Mapping[str, Any]) -> bytes:
