@@ -14,6 +14,9 @@ from django.utils.module_loading import import_string
 
 if TYPE_CHECKING:
     from goalgraph.ports.clock import Clock
+    from goalgraph.ports.jobs import Jobs
+    from goalgraph.ports.live import Live
+    from goalgraph.ports.moderator import Moderator
     from goalgraph.table.port import Adapter
 
 
@@ -29,6 +32,18 @@ def port(name: str) -> Any:
 
 def clock() -> "Clock":
     return cast("Clock", port("clock"))
+
+
+def jobs() -> "Jobs":
+    return cast("Jobs", port("jobs"))
+
+
+def live() -> "Live":
+    return cast("Live", port("live"))
+
+
+def moderator() -> "Moderator":
+    return cast("Moderator", port("moderator"))
 
 
 def table_adapter() -> "Adapter":

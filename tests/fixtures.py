@@ -58,7 +58,13 @@ def clock() -> FakeClock:
 def memory_world() -> Iterator[FakeClock]:
     """Services on an empty table in memory, and the clock they go by."""
     with override_settings(
-        PORTS={"table": {"BACKEND": "goalgraph.table.memory.MemoryTable"}, "clock": {"BACKEND": "tests.fixtures.FakeClock"}}
+        PORTS={
+            "table": {"BACKEND": "goalgraph.table.memory.MemoryTable"},
+            "clock": {"BACKEND": "tests.fixtures.FakeClock"},
+            "live": {"BACKEND": "goalgraph.adapters.live.RecordingLive"},
+            "jobs": {"BACKEND": "goalgraph.adapters.jobs.RecordingJobs"},
+            "moderator": {"BACKEND": "goalgraph.adapters.moderation.rules.RulesModerator"},
+        }
     ):
         yield wiring.port("clock")
 
@@ -68,7 +74,12 @@ def dynamo_world() -> Iterator[DynamoTable]:
     """Services on an empty table of the emulator's, at the real clock."""
     adapter = new_dynamo_table()
     options = {"name": adapter.name, "region": settings.AWS_REGION, "endpoint_url": settings.AWS_ENDPOINT_URL, "pool": 64}
-    with override_settings(PORTS=settings.PORTS | {"table": {"BACKEND": "goalgraph.table.dynamodb.DynamoTable", "OPTIONS": options}}):
+    ports = {
+        "table": {"BACKEND": "goalgraph.table.dynamodb.DynamoTable", "OPTIONS": options},
+        "live": {"BACKEND": "goalgraph.adapters.live.RecordingLive"},
+        "jobs": {"BACKEND": "goalgraph.adapters.jobs.RecordingJobs"},
+    }
+    with override_settings(PORTS=settings.PORTS | ports):
         yield adapter
 
 

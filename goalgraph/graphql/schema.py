@@ -1,20 +1,26 @@
-"""The root of the API: each context brings its queries and mutations."""
+"""The root of the API: each context brings its queries, mutations and subscriptions."""
 
 import graphene
 
+import chat.moderation_schema
+import chat.schema
 import gamification.schema
 import goals.schema
 import users.schema
 from goalgraph.graphql.limits import declare_list_sizes
 
 
-class Query(users.schema.Query, goals.schema.Query, gamification.schema.Query, graphene.ObjectType):
+class Query(users.schema.Query, goals.schema.Query, chat.schema.Query, gamification.schema.Query, graphene.ObjectType):
     """What a member can read."""
 
 
-class Mutation(users.schema.Mutation, goals.schema.Mutation, graphene.ObjectType):
+class Mutation(users.schema.Mutation, goals.schema.Mutation, chat.schema.Mutation, chat.moderation_schema.Mutation, graphene.ObjectType):
     """What a member can do. Each mutation takes the header `Idempotency-Key`, and then takes effect once."""
 
 
-schema = graphene.Schema(query=Query, mutation=Mutation)
+class Subscription(chat.schema.Subscription, graphene.ObjectType):
+    """What a member can follow, over the WebSocket."""
+
+
+schema = graphene.Schema(query=Query, mutation=Mutation, subscription=Subscription)
 declare_list_sizes(schema.graphql_schema, goals.schema.LIST_SIZES)

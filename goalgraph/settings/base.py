@@ -8,6 +8,7 @@ import environ
 from goalgraph.logs import LOGGING  # noqa: F401 - Django reads it
 from goalgraph.settings.edge import *  # noqa: F403
 from goalgraph.settings.identity import *  # noqa: F403
+from goalgraph.settings.queues import *  # noqa: F403
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -43,6 +44,7 @@ INSTALLED_APPS = [
     "goalgraph",
     "users",
     "goals",
+    "chat",
     "gamification",
 ]
 
@@ -92,7 +94,16 @@ vars().update(EMAIL_CONFIG)
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "gg"}}
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "sqs://")
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, **LIVE_CONNECTION}],
+            # Pub/sub knows no databases, so the database's number is part of every name.
+            "prefix": f"gg.live.{REDIS_URL.rpartition('/')[2]}.",
+        },
+    }
+}
 
 GOALGRAPH_TABLE = env.str("GOALGRAPH_TABLE", "gg_core")
 AWS_REGION = env.str("AWS_REGION", env.str("AWS_DEFAULT_REGION", "us-east-1"))
@@ -102,6 +113,9 @@ GRAPHENE = {"SCHEMA": "goalgraph.graphql.schema.schema", "SCHEMA_OUTPUT": "schem
 
 PORTS: dict[str, dict[str, Any]] = {
     "clock": {"BACKEND": "goalgraph.ports.clock.SystemClock"},
+    "jobs": {"BACKEND": "goalgraph.adapters.jobs.CeleryJobs"},
+    "live": {"BACKEND": "goalgraph.adapters.live.ChannelsLive"},
+    "moderator": {"BACKEND": "goalgraph.adapters.moderation.rules.RulesModerator"},
     "table": {
         "BACKEND": "goalgraph.table.dynamodb.DynamoTable",
         "OPTIONS": {"name": GOALGRAPH_TABLE, "region": AWS_REGION, "endpoint_url": AWS_ENDPOINT_URL},
@@ -115,3 +129,13 @@ CORS_URLS_REGEX = r"^/(graphql|me|profile|uploads)$"
 
 DUE_SHARDS = env.int("DUE_SHARDS", 16)
 """Over how many partitions each minute of the due wheel is spread. A task keeps the shard it was given."""
+
+CHAT_RETENTION_DAYS = env.int("CHAT_RETENTION_DAYS", 365)
+"""How long messages are kept."""
+FREE_ROOMS_PER_DAY = env.int("FREE_ROOMS_PER_DAY", 5)
+"""Rooms that a member on the free plan may open or join again on one of their days."""
+
+MODERATION_RETENTION_DAYS = env.int("MODERATION_RETENTION_DAYS", 365)
+"""How long a moderation case, with what it quotes, is kept after it last changed."""
+REPORTS_PER_DAY = env.int("REPORTS_PER_DAY", 50)
+"""Messages that a member may report on one day (UTC)."""

@@ -30,6 +30,9 @@ def _complaints() -> list[str]:
         ),
         "REDIS_URL: name the Redis that all processes share.": not env.str("REDIS_URL", ""),
         "CELERY_BROKER_URL: name a broker that keeps tasks, such as sqs://.": CELERY_BROKER_URL.startswith(("memory:", "filesystem:")),
+        "SQS_QUEUES_URL: say where the queues are, such as https://sqs.us-east-1.amazonaws.com/123456789012.": (
+            CELERY_BROKER_URL.startswith("sqs:") and not _https(SQS_QUEUES_URL)
+        ),
         "OIDC_ISSUER: give the issuer's https address, exactly as its tokens spell it.": not _https(OIDC_ISSUER),
         "OIDC_AUDIENCE: name the audience, or the client ids, that access tokens are made for.": not env.str("OIDC_AUDIENCE", ""),
         "ISSUER_PRIVATE_KEYS: the embedded issuer needs its own signing keys.": embedded_issuer and not ISSUER_PRIVATE_KEYS,

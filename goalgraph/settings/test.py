@@ -12,3 +12,4 @@ STAFF_MFA_REQUIRED = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_AUTOREFRESH = True
+PORTS["jobs"] = {"BACKEND": "goalgraph.adapters.jobs.RecordingJobs"}

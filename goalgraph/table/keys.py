@@ -6,9 +6,10 @@ another partition. The tenant prefix is not here: `goalgraph.table.table` puts i
 
 import hashlib
 import re
-from datetime import datetime
+from datetime import date, datetime
 
-from pynamodb.expressions.operand import Path
+from pynamodb.expressions.operand import Path, Value
+from pynamodb.expressions.update import SetAction
 
 from goalgraph.ids import is_id
 from goalgraph.table.attributes import instant_text
@@ -17,6 +18,8 @@ from goalgraph.table.port import IndexKey, Key, Span
 SK = Path("SK")
 UNDATED = "~"
 """Stands where a due date would; sorts after every date."""
+MAX_SEQ = 10**12
+"""Greater than every `seq` of a room."""
 _LAST = "~"  # sorts after every character that a key of ours holds next
 
 
@@ -126,6 +129,126 @@ def _minute(at: datetime) -> str:
 def shard_of(identifier: str, shards: int) -> int:
     """A shard for `identifier`, the same in every process."""
     return int.from_bytes(hashlib.blake2b(identifier.encode(), digest_size=8).digest()) % shards
+
+
+# Rooms and messages -----------------------------------------------------------------------------------------------------------------
+
+
+def room(room_id: str) -> Key:
+    return Key(_room(room_id), f"ROOM#{room_id}")
+
+
+def room_member(room_id: str, user_id: str) -> Key:
+    return Key(_room(room_id), f"MEMBER#{_id(user_id)}")
+
+
+def read_mark(room_id: str, user_id: str) -> Key:
+    return Key(_room(room_id), f"READ#{_id(user_id)}")
+
+
+def members_of(room_id: str) -> Span:
+    return Span(_room(room_id), SK.startswith("MEMBER#"))
+
+
+def membership(user_id: str, active_at: datetime, room_id: str) -> IndexKey:
+    """A member's rooms by their last activity."""
+    return IndexKey("GSI1", _user(user_id), f"ROOM#{instant_text(active_at)}#{_id(room_id)}")
+
+
+def membership_moved(active_at: datetime, room_id: str) -> SetAction:
+    """The action that moves a room on a member's list."""
+    return SetAction(Path("GSI1SK"), Value(f"ROOM#{instant_text(active_at)}#{_id(room_id)}"))
+
+
+def rooms_of(user_id: str) -> Span:
+    return Span(_user(user_id), Path("GSI1SK").startswith("ROOM#"), "GSI1")
+
+
+def message(room_id: str, seq: int) -> Key:
+    return Key(_room(room_id), f"MSG#{_seq(seq)}")
+
+
+def messages_of(room_id: str, *, above: int = 0, below: int = MAX_SEQ) -> Span:
+    """Messages with a `seq` above the one and below the other, in that order."""
+    return Span(_room(room_id), SK.between(f"MSG#{_seq(above + 1)}", f"MSG#{_seq(below - 1)}"))
+
+
+def sent_marker(room_id: str, user_id: str, digest: str) -> Key:
+    return Key(_room(room_id), f"SENT#{_id(user_id)}#{_id(digest)}")
+
+
+def message_edit(room_id: str, seq: int, version: int) -> Key:
+    return Key(_room(room_id), f"EDIT#{_seq(seq)}#{version:06d}")
+
+
+def edits_of(room_id: str, seq: int) -> Span:
+    return Span(_room(room_id), SK.startswith(f"EDIT#{_seq(seq)}#"))
+
+
+def reaction(room_id: str, seq: int, user_id: str, emoji_hex: str) -> Key:
+    """An emoji is no id, so it stands in the key as the hexadecimal digits of its UTF-8."""
+    return Key(_room(room_id), f"REACT#{_seq(seq)}#{_id(user_id)}#{_id(emoji_hex)}")
+
+
+def room_quota(user_id: str, day: date) -> Key:
+    """`day` is the member's own."""
+    return Key(_user(user_id), f"QUOTA#ROOMS#{day:%Y%m%d}")
+
+
+def _room(room_id: str) -> str:
+    return f"ROOM#{_id(room_id)}"
+
+
+def _seq(seq: int) -> str:
+    """Fixed width, so that the order of keys is the order of `seq`."""
+    return f"{seq:012d}"
+
+
+# Moderation --------------------------------------------------------------------------------------------------------------------------
+
+
+def review_mark(room_id: str) -> Key:
+    return Key(_room(room_id), "REVIEW")
+
+
+def review_due(room_id: str, seq: int | None, shard: int) -> Key:
+    """`seq` None: the room, for what was written there; else one message, for what it says now."""
+    what = f"ROOM#{_id(room_id)}" if seq is None else f"MSG#{_id(room_id)}#{_seq(seq)}"
+    return Key(f"REVIEW#{shard}", what)
+
+
+def reviews_due(shard: int) -> Span:
+    return Span(f"REVIEW#{shard}")
+
+
+def case(room_id: str, seq: int) -> Key:
+    return Key(_case(room_id, seq), "CASE")
+
+
+def case_in_queue(state: str, room_id: str, seq: int, *, urgent: bool, score: float, opened_at: datetime) -> IndexKey:
+    """The urgent ones first, then by score (0 to 1), then who waits longest."""
+    rank = f"{0 if urgent else 1}#{round((1 - score) * 1000):04d}#{instant_text(opened_at)}"
+    return IndexKey("GSI4", f"CASES#{_id(state)}", f"{rank}#{_id(room_id)}#{_seq(seq)}")
+
+
+def cases(state: str) -> Span:
+    return Span(f"CASES#{_id(state)}", None, "GSI4")
+
+
+def report(room_id: str, seq: int, user_id: str) -> Key:
+    return Key(_case(room_id, seq), f"REPORT#{_id(user_id)}")
+
+
+def case_and_reports(room_id: str, seq: int) -> Span:
+    return Span(_case(room_id, seq))
+
+
+def report_quota(user_id: str, day: date) -> Key:
+    return Key(_user(user_id), f"QUOTA#REPORTS#{day:%Y%m%d}")
+
+
+def _case(room_id: str, seq: int) -> str:
+    return f"CASE#{_id(room_id)}#{_seq(seq)}"
 
 
 # The edge --------------------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from chat import message_services as messages
+from chat import services as rooms
+from chat.items import Message, Room
 from goalgraph.auth.actor import Actor
 from goalgraph.graphql.context import Context
 from goalgraph.graphql.schema import schema
@@ -43,6 +46,10 @@ OPERATIONS = {
     "Query.agenda with plans": "{ agenda(first: 20) { edges { node { id nlpPlan } } } }",
     "Query.assignedTasks": "{ assignedTasks(first: 20) { edges { node { id title } } } }",
     "Query.gameStats": "{ gameStats { score } }",
+    "Query.rooms": "{ rooms(first: 10) { edges { node { id title unreadCount } } } }",
+    "Query.rooms with last messages": "{ rooms(first: 10) { edges { node { id lastMessage { text } } } } }",
+    "Query.room": '{ room(id: "$room") { id memberCount unreadCount members { userId } } }',
+    "Query.messages": '{ messages(roomId: "$room", first: 50) { id text } }',
     "Mutation.upsertProfile": 'mutation { upsertProfile(input: {nickname: "Ana"}) { id } }',
     "Mutation.block": 'mutation { block(userId: "bruno") }',
     "Mutation.unblock": 'mutation { unblock(userId: "bruno") }',
@@ -57,8 +64,20 @@ OPERATIONS = {
     "Mutation.reopenTask": 'mutation { reopenTask(taskId: "$done") { id } }',
     "Mutation.declineTask": 'mutation { declineTask(taskId: "$given") }',
     "Mutation.deleteTask": 'mutation { deleteTask(taskId: "$task") { id } }',
+    "Mutation.openRoom": 'mutation { openRoom(input: {memberIds: ["bruno"], title: "New"}) { id } }',
+    "Mutation.inviteToRoom": 'mutation { inviteToRoom(roomId: "$room", userIds: ["carla"]) { id } }',
+    "Mutation.leaveRoom": 'mutation { leaveRoom(roomId: "$room") }',
+    "Mutation.sendMessage": 'mutation { sendMessage(roomId: "$room", text: "Hi") { id } }',
+    "Mutation.sendMessage direct": 'mutation { sendMessage(roomId: "$direct", text: "Hi") { id } }',
+    "Mutation.sendMessage with an id": 'mutation { sendMessage(roomId: "$room", text: "Hi", clientMessageId: "c-1") { id } }',
+    "Mutation.editMessage": 'mutation { editMessage(messageId: "$message", text: "Hello") { id } }',
+    "Mutation.deleteMessage": 'mutation { deleteMessage(messageId: "$message") { id } }',
+    "Mutation.react": 'mutation { react(messageId: "$message", emoji: "👍") { id } }',
+    "Mutation.markRead": 'mutation { markRead(roomId: "$room") { id } }',
+    "Mutation.setTyping": 'mutation { setTyping(roomId: "$room") }',
+    "Mutation.reportMessage": 'mutation { reportMessage(messageId: "$theirs", reason: "Rude") }',
 }
-"""On ana's 4 goals of 10 tasks each, 9 of them open; bruno has a public goal, and gave her a task of it."""
+"""On ana's 4 goals of 10 tasks each, 9 of them open; bruno has a public goal, and gave her a task of it; they share two rooms."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +88,22 @@ class World:
     task: Task
     done: Task
     given: Task
+    room: Room
+    direct: Room
+    message: Message
+    theirs: Message
 
     def document(self, operation: str) -> str:
         text = OPERATIONS[operation]
-        for name in ("goal", "public", "task", "done", "given"):
+        for name in ("goal", "public", "task", "done", "given", "room", "direct", "message", "theirs"):
             text = text.replace(f"${name}", getattr(self, name).id)
         return text
 
 
 @pytest.fixture
 def world(memory_world: FakeClock) -> World:
-    ana, bruno = Actor("ana"), Actor("bruno")
-    for member, name in ((ana, "Ana"), (bruno, "Bruno")):
+    ana, bruno, carla = Actor("ana"), Actor("bruno"), Actor("carla")
+    for member, name in ((ana, "Ana"), (bruno, "Bruno"), (carla, "Carla")):
         users.upsert_profile(member, {"nickname": name, "tags": ["running", "portuguese"]})
     public = services.create_goal(bruno, {"title": "Open to all", "visibility": "public"})
     for number in range(4):
@@ -92,7 +115,12 @@ def world(memory_world: FakeClock) -> World:
             )
         done = task_services.mark_task_done(ana, task_services.tasks(ana, goal.id)[0].id)
     given = task_services.add_task(bruno, public.id, {"title": "Help me", "assignees": ["ana"]})
-    return World(ana, goal, public, task, done, given)
+    room, direct = rooms.open_room(ana, ["bruno"], title="Run club"), rooms.open_room(ana, ["bruno"])
+    for where in (room, direct):
+        theirs = messages.send(bruno, where.id, "Good morning! Shall we run on Saturday?")
+        message = messages.send(ana, where.id, "Yes, at seven by the lake.")
+    theirs, message = messages.history(ana, room.id)
+    return World(ana, goal, public, task, done, given, room, direct, message, theirs)
 
 
 def measure(world: World, operation: str) -> Meter:

@@ -34,7 +34,8 @@ MAX_PAUSE = 10.0
 """A save stops the emulator for its duration, which grows with the data. Pausing 20 times as long keeps the loss of speed under 5%, as
 long as that puts no more than 10 s of writes at risk."""
 
-_READS = ("BatchGet", "Describe", "Get", "List", "Query", "Scan", "TransactGet")
+# ReceiveMessage hides a message for a while; where that is forgotten, the message is received again, as SQS may always do.
+_READS = ("BatchGet", "Describe", "Get", "List", "Query", "ReceiveMessage", "Scan", "TransactGet")
 
 
 def environment(port: int, data: str | None) -> dict[str, str]:

@@ -18,6 +18,7 @@ GOOD = {
     "SECRET_KEY": "k9!vT2#qLw8zR5&yBn3^mXc7*Jd1%Hf6@Gs4(Pa0)Ue-Io_Ty+Wr=Ql",
     "DATABASE_URL": "sqlite:////nonexistent/goalgraph.sqlite3",
     "REDIS_URL": "rediss://redis.example.org:6379/0",
+    "SQS_QUEUES_URL": "https://sqs.us-east-1.amazonaws.com/123456789012",
     "OIDC_ISSUER": "https://id.example.org",
     "OIDC_AUDIENCE": "goalgraph",
     "ALLOWED_HOSTS": "api.example.org",

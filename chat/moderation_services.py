@@ -1,0 +1,302 @@
+"""How messages are reviewed, reported and taken away, and the queue in which people find what to look at.
+
+Reviews run after the message was stored and announced: a moderator never holds up a chat.
+"""
+
+import logging
+from datetime import UTC, datetime, time, timedelta
+
+from django.conf import settings
+
+from chat import live, repository, reviews
+from chat import moderation_repository as cases
+from chat.domain import DELETED, REDACTED, MessageRef
+from chat.items import Message, MessageEdit
+from chat.message_services import found_message, kept_edit
+from chat.moderation_domain import (
+    CONTEXT,
+    CONTEXT_CHARACTERS,
+    GRACE,
+    OPEN,
+    QUIET,
+    RESOLVED,
+    REVIEW_BATCH,
+    REVIEW_SHARDS,
+    STATES,
+    UNJUDGED,
+    UNJUDGED_SCORE,
+    case_score,
+    report_reason,
+)
+from chat.moderation_items import MessageReport, ModerationCase, ReportQuota, ReviewDue
+from goalgraph import inputs, wiring
+from goalgraph.auth.actor import SYSTEM, Actor
+from goalgraph.errors import Forbidden, Invalid, NotFound, QuotaExceeded
+from goalgraph.ports.moderator import ModeratorUnavailable, Verdict
+from goalgraph.table import settled
+from goalgraph.table.attributes import instant_text
+from goalgraph.table.port import TransactionCanceled
+from goalgraph.table.table import Page, seconds
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PAGE, MAX_PAGE = 20, 100
+
+
+def platform(tenant_id: str | None) -> Actor:
+    """The platform itself, in a tenant."""
+    return Actor(user_id=SYSTEM.user_id, tenant_id=tenant_id, scopes=SYSTEM.scopes)
+
+
+# Reviews ---------------------------------------------------------------------------------------------------------------------------
+
+
+def review_room(actor: Actor, room_id: str, seq: int) -> None:
+    """Review what was written in a room since it was last reviewed, up to `seq`. Repeating it changes nothing.
+
+    A message whose own turn was lost is reviewed with the next one. Raises ModeratorUnavailable; what came
+    before is done then.
+    """
+    begin = cases.reviewed_up_to(actor, room_id)
+    found = repository.messages(actor, room_id, above=begin, below=seq + 1, limit=REVIEW_BATCH)
+    reached = begin
+    try:
+        for message in found:
+            _review(actor, message)
+            reached = int(message.seq)
+        if len(found) < REVIEW_BATCH:
+            reached = max(begin, seq)
+    finally:
+        if reached > begin:
+            cases.mark_reviewed(actor, room_id, reached)
+    if reached < seq:
+        reviews.room(actor, room_id, seq)
+
+
+def review_message(actor: Actor, room_id: str, seq: int) -> None:
+    """Review a message that was edited, as it is now. Repeating it changes nothing. Raises ModeratorUnavailable."""
+    due = cases.review_due(actor, room_id, seq)
+    message = repository.message(actor, room_id, seq)
+    if message is not None:
+        _review(actor, message)
+    if due is not None:
+        cases.take_off(actor, due)
+
+
+def sweep(actor: Actor) -> int:
+    """Enqueue anew what was not reviewed in time, and forget what is settled. Returns how many reviews it enqueued."""
+    return sum(_sweep_shard(actor, shard) for shard in range(REVIEW_SHARDS))
+
+
+def _sweep_shard(actor: Actor, shard: int) -> int:
+    late = wiring.clock().now() - GRACE
+    found = cases.reviews_due(actor, shard)
+    edits = [due for due in found if due.seq is not None and due.updated_at < late]
+    for due in edits:
+        reviews.message(actor, due.room_id, int(due.seq))
+    rooms = [due for due in found if due.seq is None]
+    return len(edits) + sum(_sweep_room(actor, due, *pair) for due, pair in zip(rooms, _rooms(actor, rooms), strict=True))
+
+
+def _sweep_room(actor: Actor, due: ReviewDue, last: int, active_at: datetime | None, reviewed: int) -> int:
+    now = wiring.clock().now()
+    if active_at is not None and reviewed < last:
+        if active_at < now - GRACE:
+            reviews.room(actor, due.room_id, last)
+            return 1
+    elif active_at is None or active_at < now - QUIET:
+        cases.take_off(actor, due)
+    return 0
+
+
+def _rooms(actor: Actor, dues: list[ReviewDue]) -> list[tuple[int, datetime | None, int]]:
+    """Of each room its last message, when it was written, and up to which it is reviewed."""
+    found = cases.rooms_and_marks(actor, [due.room_id for due in dues])
+    return [(int(room.seq) if room else 0, room.active_at if room else None, int(mark.seq) if mark else 0) for room, mark in found]
+
+
+def _review(actor: Actor, message: Message) -> None:
+    if message.gone:
+        return
+    verdict = _judged(message)
+    if verdict.action != "allow":
+        settled(lambda: _act(actor, message, verdict))
+
+
+def _judged(message: Message) -> Verdict:
+    """A text on which the moderator fails is one for people: it must not hold up the rest of its room."""
+    try:
+        return wiring.moderator().review(message.text)
+    except ModeratorUnavailable:
+        raise
+    except Exception:
+        logger.exception("the moderator failed on a message", extra={"data": {"message": message.id}})
+        return Verdict("flag", UNJUDGED_SCORE, (UNJUDGED,))
+
+
+def _act(actor: Actor, judged: Message, verdict: Verdict) -> None:
+    """Do what the verdict on `judged` says, unless the message says something else by now: then its edit brings a review of its own."""
+    message = repository.message(actor, judged.room_id, int(judged.seq))
+    if message is None or message.state == REDACTED or message.text not in (judged.text, ""):
+        return
+    before = cases.case(actor, judged.room_id, int(judged.seq))
+    text = verdict.keepable or judged.text
+    if verdict.action == "flag" and before is not None and (before.text, before.reasons) == (text, list(verdict.reasons)):
+        return
+    case = _case_of(actor, before, judged, text)
+    case.reasons, case.verdict_score = list(verdict.reasons), verdict.score
+    case.urgent = verdict.urgent or bool(case.urgent)
+    case.score = case_score(verdict.score, int(case.reports))
+    if verdict.action == "redact" and not message.gone:
+        case.outcome = REDACTED
+        _redact(actor, message, case, text)
+    else:
+        cases.save_case(actor, case)
+
+
+# Taking away -----------------------------------------------------------------------------------------------------------------------
+
+
+def redact(actor: Actor, message_id: str, reason: str) -> Message:
+    """Take a message's text away from everybody; it is kept for moderators. Repeating it changes nothing.
+
+    Raises Forbidden unless the actor is staff or the platform; NotFound, Invalid, Conflict.
+    """
+    _check_staff(actor)
+    note = inputs.text(reason, field="reason", longest=500, lines=True)
+    ref = _ref(message_id)
+
+    def attempt() -> Message:
+        message = repository.message(actor, ref.room_id, ref.seq)
+        if message is None:
+            raise NotFound
+        if message.gone:
+            return message
+        case = _case_of(actor, cases.case(actor, ref.room_id, ref.seq), message, message.text)
+        case.state, case.outcome, case.note = RESOLVED, REDACTED, note
+        return _redact(actor, message, case, message.text)
+
+    return settled(attempt)
+
+
+def _redact(actor: Actor, message: Message, case: ModerationCase, kept_text: str) -> Message:
+    after = message.copy()
+    after.text, after.state, after.reactions = "", REDACTED, {}
+    kept = kept_edit(message)
+    kept.text = kept_text
+    cases.save_case(actor, case, (after, kept))
+    # Who moderates is not for the members of the room to know.
+    live.changed(platform(actor.tenant_id), after, REDACTED)
+    return after
+
+
+# Reports ---------------------------------------------------------------------------------------------------------------------------
+
+
+def report(actor: Actor, message_id: str, reason: str) -> bool:
+    """Tell the moderators what is wrong with somebody else's message. A second report of the same member changes nothing.
+
+    Raises Invalid, NotFound for a message the actor may not see, QuotaExceeded, Conflict.
+    """
+    checked = report_reason(reason)
+
+    def attempt() -> None:
+        message = found_message(actor, message_id)
+        if message.sender_id == actor.user_id:
+            raise Invalid("That is your own message. You can delete it.", field="messageId")
+        before, earlier = cases.case_and_report(actor, message.room_id, int(message.seq), actor.user_id)
+        if earlier is not None or message.state == REDACTED:
+            return
+        case = _case_of(actor, before, message, before.text if before else _last_words(actor, message))
+        case.reports = int(case.reports) + 1
+        case.score = case_score(float(case.verdict_score), int(case.reports))
+        filed = MessageReport(room_id=message.room_id, seq=message.seq, reporter_id=actor.user_id, reason=checked, ttl=case.ttl)
+        _file(actor, case, filed)
+
+    settled(attempt)
+    return True
+
+
+def _file(actor: Actor, case: ModerationCase, filed: MessageReport) -> None:
+    day = datetime.combine(wiring.clock().now().date(), time(), UTC)
+    quota = ReportQuota(owner_id=actor.user_id, day=day, count=1, ttl=seconds(day + timedelta(days=2)))
+    try:
+        cases.save_report(actor, case, filed, cases.one_more_report(quota, settings.REPORTS_PER_DAY))
+    except TransactionCanceled as error:
+        if not error.failed(2):
+            raise
+        if error.current(2) is not None:
+            raise QuotaExceeded(f"You have reported {settings.REPORTS_PER_DAY} messages today. Tomorrow you can report more.") from error
+        cases.save_report(actor, case, filed, cases.first_report(quota))
+
+
+def _last_words(actor: Actor, message: Message) -> str:
+    """What a message says, or said before its sender took it back."""
+    if message.state != DELETED:
+        return message.text
+    kept: list[MessageEdit] = repository.edits(actor, message.room_id, int(message.seq))
+    return kept[-1].text if kept else ""
+
+
+# The queue -------------------------------------------------------------------------------------------------------------------------
+
+
+def queue_page(actor: Actor, *, state: str = OPEN, limit: int = DEFAULT_PAGE, after: str | None = None) -> Page:
+    """Cases in a state, the most urgent first: those of self-harm, then by score, then who waits longest.
+
+    Raises Forbidden unless the actor is staff, Invalid, InvalidCursor.
+    """
+    _check_staff(actor)
+    if not 1 <= limit <= MAX_PAGE:
+        raise Invalid(f"A page has 1 to {MAX_PAGE} cases.", field="first")
+    return cases.cases_page(actor, inputs.one_of(state, STATES, field="state"), limit=limit, after=after)
+
+
+def case_file(actor: Actor, case_id: str) -> tuple[ModerationCase, list[MessageReport]]:
+    """A case with all reports. Raises Forbidden unless the actor is staff, NotFound."""
+    _check_staff(actor)
+    ref = _ref(case_id)
+    case, reports = cases.case_and_reports(actor, ref.room_id, ref.seq)
+    if case is None:
+        raise NotFound
+    return case, reports
+
+
+def _check_staff(actor: Actor) -> None:
+    if not actor.scopes & {"staff", "system"}:
+        raise Forbidden
+
+
+def _ref(message_id: str) -> MessageRef:
+    ref = MessageRef.parse(message_id)
+    if ref is None:
+        raise NotFound
+    return ref
+
+
+def _case_of(actor: Actor, before: ModerationCase | None, message: Message, text: str) -> ModerationCase:
+    """The case of a message, to be changed: a new one with its evidence, or the one there is, open again."""
+    now = wiring.clock().now()
+    case = before.copy() if before else ModerationCase(room_id=message.room_id, seq=message.seq, owner_id=message.sender_id)
+    if before is None:
+        case.sender_id, case.opened_at = message.sender_id, now
+        case.context = _context(actor, message)
+    if before is None or before.state == RESOLVED:
+        case.state, case.opened_at = OPEN, now
+    case.text = text
+    case.ttl = seconds(now + timedelta(days=settings.MODERATION_RETENTION_DAYS))
+    return case
+
+
+def _context(actor: Actor, message: Message) -> list[dict[str, str]]:
+    earlier = repository.messages(actor, message.room_id, above=0, below=int(message.seq), limit=CONTEXT, newest=True)
+    return [
+        {
+            "id": before.id,
+            "senderId": before.sender_id,
+            "ts": instant_text(before.ts),
+            "state": before.state,
+            "text": before.text[:CONTEXT_CHARACTERS],
+        }
+        for before in earlier
+    ]

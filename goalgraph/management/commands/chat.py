@@ -1,0 +1,146 @@
+"""`manage.py chat ana bruno`: talk to somebody from a terminal, over the same WebSocket that applications use. Local settings only."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import sys
+import uuid
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from goalgraph.adapters.local.issuer import mint_access_token
+
+OPEN = "mutation($with: ID!) { openRoom(input: {memberIds: [$with]}) { id lastMessage { id } } }"
+HISTORY = "query($room: ID!) { messages(roomId: $room, first: 10) { id senderId text } }"
+SEND = "mutation($room: ID!, $text: String!, $id: String!) { sendMessage(roomId: $room, text: $text, clientMessageId: $id) { id } }"
+FOLLOW = "subscription($room: ID!, $after: String) { onMessage(roomId: $room, after: $after) { id senderId text } }"
+
+
+class Refused(Exception):
+    """The service said no; the text is what it said."""
+
+
+class Command(BaseCommand):
+    help = "Chat with a member from this terminal: one line is one message. Ctrl-D or Ctrl-C ends it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("user", help="who you are, such as ana")
+        parser.add_argument("other", help="whom you talk to, such as bruno")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            try:
+                asyncio.run(Chat(options["user"], options["other"]).talk())
+            except (Refused, OSError, WebSocketException) as error:
+                raise CommandError(f"{error}. Does `make run` run, with the same PORT?") from error
+
+
+class Chat:
+    """One side of a conversation. After a lost connection it comes back, with what was missed."""
+
+    def __init__(self, user: str, other: str) -> None:
+        self.user, self.other = user, other
+        self.token = mint_access_token(user, minutes=24 * 60)
+        self.room: str | None = None
+        self.after: str | None = None
+        self.lines: asyncio.Queue[str | None] = asyncio.Queue()
+
+    async def talk(self) -> None:
+        asyncio.get_running_loop().run_in_executor(None, self._read_lines, asyncio.get_running_loop())
+        address = settings.PUBLIC_URL.replace("http", "ws", 1) + "/graphql"
+        first = True
+        async for socket in connect(address, subprotocols=["graphql-transport-ws"]):  # type: ignore[list-item]
+            try:
+                await self._session(socket, greet=first)
+            except ConnectionClosed:
+                print("  (connection lost, coming back)", file=sys.stderr)
+            else:
+                return
+            first = False
+
+    def _read_lines(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Blocks, so it has a thread of its own; None says that there are no more."""
+        for line in sys.stdin:
+            loop.call_soon_threadsafe(self.lines.put_nowait, line.strip())
+        loop.call_soon_threadsafe(self.lines.put_nowait, None)
+
+    async def _session(self, socket: ClientConnection, *, greet: bool) -> None:
+        await socket.send(json.dumps({"type": "connection_init", "payload": {"authorization": f"Bearer {self.token}"}}))
+        await socket.recv()
+        session = Session(socket)
+        reading = asyncio.create_task(session.read())
+        try:
+            if self.room is None:
+                self.room = (await session.ask(OPEN, {"with": self.other}))["openRoom"]["id"]
+            if greet:
+                await self._greet(session)
+            following = asyncio.create_task(self._follow(session))
+            await self._send_lines(session, reading)
+            following.cancel()
+        finally:
+            reading.cancel()
+
+    async def _greet(self, session: "Session") -> None:
+        print(f"  You are {self.user}, talking to {self.other}. One line is one message; Ctrl-D ends it.")
+        for message in (await session.ask(HISTORY, {"room": self.room}))["messages"]:
+            self._show(message)
+
+    async def _follow(self, session: "Session") -> None:
+        async for data in session.follow(FOLLOW, {"room": self.room, "after": self.after}):
+            self._show(data["onMessage"])
+
+    async def _send_lines(self, session: "Session", reading: "asyncio.Task[None]") -> None:
+        while True:
+            getting = asyncio.ensure_future(self.lines.get())
+            await asyncio.wait({getting, reading}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                getting.cancel()
+                reading.result()
+            if (line := await getting) is None:
+                return
+            if line:
+                await session.ask(SEND, {"room": self.room, "text": line, "id": uuid.uuid4().hex})
+
+    def _show(self, message: dict[str, Any]) -> None:
+        self.after = message["id"]
+        print(f"{message['senderId']}: {message['text']}", flush=True)
+
+
+class Session:
+    """Operations over one socket, by the protocol `graphql-transport-ws` (github.com/enisdenjo/graphql-ws, PROTOCOL.md)."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.ids = map(str, itertools.count(1))
+        self.answers: dict[str, asyncio.Queue[dict[str, Any]]] = {}
+
+    async def read(self) -> None:
+        """Hand what arrives to who waits for it. Ends with ConnectionClosed."""
+        while True:
+            message = json.loads(await self.socket.recv())
+            if message.get("id") in self.answers:
+                self.answers[message["id"]].put_nowait(message)
+
+    async def follow(self, query: str, variables: dict[str, Any]) -> Any:
+        """Each result of an operation. Raises Refused."""
+        operation = next(self.ids)
+        queue = self.answers[operation] = asyncio.Queue()
+        await self.socket.send(json.dumps({"id": operation, "type": "subscribe", "payload": {"query": query, "variables": variables}}))
+        while (message := await queue.get())["type"] != "complete":
+            errors = message["payload"] if message["type"] == "error" else message["payload"].get("errors")
+            if errors:
+                raise Refused(errors[0]["message"])
+            yield message["payload"]["data"]
+
+    async def ask(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """The one result of a query or mutation. Raises Refused."""
+        async for data in self.follow(query, variables):
+            found: dict[str, Any] = data
+            return found
+        raise Refused("No answer came.")
