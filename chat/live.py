@@ -44,11 +44,6 @@ def left(actor: Actor, room: Room) -> None:
     wiring.live().announce(_topic(actor, room.room_id), event, ends_for=[actor.user_id])
 
 
-def closed(actor: Actor, room_id: str, user_ids: Sequence[str]) -> None:
-    """Ends the streams of people who may not follow the room any more."""
-    wiring.live().announce(_topic(actor, room_id), Event(RESYNC, {"roomId": room_id}), ends_for=user_ids)
-
-
 def messages(actor: Actor, room_id: str, after: int | None, *, still_allowed: Callable[[], bool]) -> Stream:
     """New messages of a room, in order."""
     log = RoomLog(_reader(actor), room_id)

@@ -4,14 +4,16 @@
 """
 
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import psutil
 
@@ -27,6 +29,8 @@ EVENTS = {"bare": 60, "hub": 60, "stock": 15}
 """Events a round. Stock Channels takes ten times as long."""
 PER_PROCESS = 12_500
 """A process may open some 20,000 files."""
+STALLED = 10
+EVENTS_BESIDE = 600
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.bench.fanout.settings"}
 
 
@@ -34,7 +38,7 @@ def run(stage: Stage) -> list[Goal]:
     if sockets := int(os.environ.get("SOCKETS", "0")):
         _many(stage, sockets)
         return []
-    return [*_cpu(stage), *_memory(stage)]
+    return [*_cpu(stage), *_memory(stage), *_stalled(stage)]
 
 
 # One event to a thousand ----------------------------------------------------------------------------------------------------------------
@@ -87,6 +91,38 @@ def _memory_of(server: Server) -> int:
     return int(psutil.Process(server.process.pid).memory_full_info().uss)
 
 
+# Ten that do not read ------------------------------------------------------------------------------------------------------------------
+
+
+def _stalled(stage: Stage) -> list[Goal]:
+    """A hundred clients read, then ten more are there that do not: stopped processes, whose buffers fill."""
+    heading(f"fanout: {STALLED} readers that do not read, beside 100 that do, events of 16 KB")
+    large = {"FANOUT_TEXT": "16000"}
+    server = _server(stage, "hub", "stalled", large)
+    with _crowd(server, 100, stage.token, environment=large) as crowd:
+        alone = [crowd.event()[0] for _ in range(2 * EVENTS_BESIDE)][EVENTS_BESIDE:]
+        before = _memory_of(server)
+        with _crowd(server, STALLED, stage.token, already=100, environment=large) as sleepers:
+            sleepers.process.send_signal(signal.SIGSTOP)
+            beside, most, started, closed_after = [], 0, time.monotonic(), None
+            while len(beside) < EVENTS_BESIDE or (closed_after is None and time.monotonic() - started < 60):
+                beside.append(crowd.event()[0])
+                most = max(most, _memory_of(server) - before)
+                if closed_after is None and len(beside) % 20 == 0 and _reach(server) == 100:
+                    closed_after = time.monotonic() - started
+    server.stop()
+    p99 = [statistics.quantiles(times, n=100)[98] * 1000 for times in (alone, beside)]
+    closed = "never" if closed_after is None else f"{closed_after:.1f}"
+    table(
+        ("others' p99 ms alone", "beside them", "memory grew MiB", "closed after s, buffers filling included"),
+        [(f"{p99[0]:.1f}", f"{p99[1]:.1f}", f"{most / 2**20:.1f}", closed)],
+    )
+    return [
+        Goal("others' p99 beside readers that do not read / alone", p99[1] / p99[0], 2.0),
+        Goal("MiB that the server grew", most / 2**20, 32.0),
+    ]
+
+
 # Fifty thousand --------------------------------------------------------------------------------------------------------------------------
 
 
@@ -118,13 +154,13 @@ def _many(stage: Stage, sockets: int) -> None:
 # Servers and crowds ----------------------------------------------------------------------------------------------------------------------
 
 
-def _server(stage: Stage, application: str, name: str | None = None) -> Server:
+def _server(stage: Stage, application: str, name: str | None = None, environment: Mapping[str, str] = MappingProxyType({})) -> Server:
     """A web process as the Procfile has it, but without pings: the crowd only counts bytes."""
     web = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith("web:"))
     for ours, here in (("$PORT", "{port}"), ("goalgraph.asgi", "tests.bench.fanout.servers"), (":application", f":{application}")):
         web = web.replace(ours, here)
     words = [*web.split()[2:], "--ws-ping-interval", "0"]
-    return stage.serve(f"fanout-{name or application}", words, SETTINGS)
+    return stage.serve(f"fanout-{name or application}", words, SETTINGS | environment)
 
 
 @dataclass
@@ -154,10 +190,18 @@ class Crowd:
 
 
 @contextmanager
-def _crowd(server: Server, count: int, token: str, *, source: str = "127.0.0.1", already: int = 0) -> Iterator[Crowd]:
+def _crowd(
+    server: Server,
+    count: int,
+    token: str,
+    *,
+    source: str = "127.0.0.1",
+    already: int = 0,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Crowd]:
     """`count` clients that are live when the block begins."""
     command = [sys.executable, "-m", "tests.bench.fanout.crowd", str(server.port), str(count), source, token]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout
         if process.stdout.readline().strip() != "ready":
