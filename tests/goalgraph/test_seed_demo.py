@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from allauth.idp.oidc.models import Client as OidcClient
+from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
 from django.test import Client, override_settings
 
+from chat import message_services as messages
+from chat import services as rooms
 from goalgraph import wiring
 from goalgraph.auth.actor import Actor
 from goalgraph.errors import NotFound
@@ -80,6 +83,15 @@ def test_members_differ_in_who_may_see_what() -> None:
         users.user(dora, "carla")
     shared = [entry.title for entry in tasks.assigned(Actor(user_id="bruno"), limit=10).items if entry.owner_id == "ana"]
     assert shared == ["Run ten kilometres with Bruno"]
+
+
+def test_ana_and_bruno_have_a_room_in_which_they_have_written() -> None:
+    seed()
+    (room,) = rooms.rooms_page(Actor(user_id="ana"), limit=10).items
+
+    written = messages.history(Actor(user_id="bruno"), room.id)
+    assert [(message.seq, message.sender_id) for message in written][:2] == [(1, "ana"), (2, "bruno")]
+    assert {member.user_id for member in rooms.members(Actor(user_id="ana"), room)} == {"ana", "bruno"}
 
 
 def test_everybody_signs_in_and_staff_are_who_they_should_be() -> None:
@@ -190,7 +202,7 @@ class TableThatStops(MemoryTable):
 @pytest.fixture
 def stopping_world() -> Iterator[type[TableThatStops]]:
     clock = {"BACKEND": "tests.fixtures.FakeClock"}
-    with override_settings(PORTS={"table": {"BACKEND": f"{__name__}.TableThatStops"}, "clock": clock}):
+    with override_settings(PORTS=settings.PORTS | {"table": {"BACKEND": f"{__name__}.TableThatStops"}, "clock": clock}):
         yield TableThatStops
 
 

@@ -17,9 +17,12 @@ from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
+from chat import message_services as messages
+from chat import services as rooms
 from goalgraph import trace, wiring
 from goalgraph.adapters.local.issuer import CLIENT_ID, DEMO_PASSWORD, DemoUser, ensure_demo_identity, is_local
 from goalgraph.auth.actor import Actor
+from goalgraph.errors import NotFound, QuotaExceeded
 from goals import services as goals
 from goals import task_services as tasks
 from users import services as users
@@ -179,6 +182,14 @@ MEMBERS = (
     ),
 )
 
+CONVERSATION = (
+    ("ana", "Morning! Ten kilometres on Saturday, are you in?"),
+    ("bruno", "In, if we start slowly."),
+    ("ana", "Promised. Seven o'clock at the fountain?"),
+    ("bruno", "Seven it is. I'll bring water."),
+    ("ana", "See you there 🏃"),
+)
+
 
 def load() -> Iterator[str]:
     """Load what is missing, with a line about each thing made; no line where nothing was missing.
@@ -194,6 +205,8 @@ def load() -> Iterator[str]:
         if _load_member(member):
             planned = sum(len(goal.tasks) for goal in member.goals)
             yield f"Member made: {member.user_id}, with {len(member.goals)} goals and {planned} tasks."
+    if _load_conversation():
+        yield f"Room made: ana and bruno, with {len(CONVERSATION)} messages."
 
 
 @transaction.atomic
@@ -233,6 +246,21 @@ def _load_member(member: DemoMember) -> bool:
         goal_id = ids.get(goal.title) or goals.create_goal(actor, goal.fields()).id
         _load_tasks(actor, goal_id, goal.tasks, today)
     users.upsert_profile(actor, member.profile)
+    return True
+
+
+def _load_conversation() -> bool:
+    """Whether anything was made. A message has an id of its own, so a load that was interrupted goes on where it ended."""
+    ana = Actor(user_id="ana")
+    try:
+        room = rooms.open_room(ana, ["bruno"])
+    except (NotFound, QuotaExceeded):
+        return False  # they changed their profiles, or blocked each other
+    if int(room.seq) >= len(CONVERSATION):
+        return False
+    for number, (user_id, text) in enumerate(CONVERSATION):
+        messages.send(Actor(user_id=user_id), room.id, text, client_id=f"demo-{number}")
+    messages.mark_read(Actor(user_id="bruno"), room.id)
     return True
 
 
