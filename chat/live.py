@@ -68,11 +68,17 @@ class RoomLog:
 
     def read(self, after: int, limit: int) -> list[Event]:
         """Raises Gone when the messages right after `after` have expired: numbers have no gaps, so the first one tells."""
-        found = repository.messages(self.reader, self.room_id, above=after, limit=limit)
-        first = int(found[0].seq) if found else self.head() + 1
-        if first > after + 1:
+        found = self._messages(after, limit)
+        if not found and self.head() > after:
+            found = self._messages(after, limit)  # they were stored between the two looks, or are no longer kept
+            if not found:
+                raise Gone
+        if found and int(found[0].seq) > after + 1:
             raise Gone
         return [Event(MESSAGE, message.attributes_raw(), int(message.seq)) for message in found]
+
+    def _messages(self, after: int, limit: int) -> list[Message]:
+        return repository.messages(self.reader, self.room_id, above=after, limit=limit)
 
 
 def _reader(actor: Actor) -> Actor:

@@ -180,9 +180,12 @@ def set_typing(actor: Actor, room_id: str, *, typing: bool) -> bool:
 
 
 def follow_messages(actor: Actor, room_id: str, after: str | None = None) -> Stream:
-    """The messages of a room as they come; with `after` first those since then. Raises NotFound, Invalid."""
+    """The messages of a room as they come; with `after` first those since then, an empty one being before the first message.
+
+    Raises NotFound, Invalid.
+    """
     _, own = entered(actor, room_id)
-    begin = None if after is None else max(int(own.joined_seq), _seq_in(room_id, after, "after"))
+    begin = None if after is None else max(int(own.joined_seq), _seq_in(room_id, after, "after") if after else 0)
     return live.messages(actor, room_id, begin, still_allowed=_may_enter(actor, room_id))
 
 

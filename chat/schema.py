@@ -248,7 +248,7 @@ class Subscription:
     on_message = graphene.Field(
         graphene.NonNull(Message),
         room_id=_ROOM_ID,
-        after=graphene.String(description="A message's id: first those that were missed since, then what is live."),
+        after=graphene.String(description="A message's id: first those that were missed since, then what is live. Empty: from the start."),
         description="The messages of a room as they come.",
     )
     on_room_event = graphene.Field(graphene.NonNull(RoomEvent), room_id=_ROOM_ID, description="What happens in a room beside new messages.")

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from goalgraph import wiring
 from goalgraph.auth.actor import Actor
 from goalgraph.errors import Invalid, NotFound
 from goalgraph.ids import is_id
@@ -74,6 +75,7 @@ def blocked_among(actor: Actor, user_ids: Collection[str]) -> set[str]:
 def block(actor: Actor, user_id: str) -> None:
     """From now on the two see nothing of each other. Repeating it changes nothing; whether there is such a member is not told."""
     repository.add_block(actor, _other(actor, user_id))
+    wiring.live().reconsider([actor.user_id, user_id])
 
 
 def unblock(actor: Actor, user_id: str) -> None:

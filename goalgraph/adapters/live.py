@@ -14,7 +14,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 from channels.layers import get_channel_layer
 
-from goalgraph.ports.live import Announcement, Dismissal, Event, dismissal
+from goalgraph.ports.live import Announcement, Dismissal, Event, dismissal, reconsideration
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,9 @@ class ChannelsLive:
 
     def dismiss(self, user_id: str, reason: Dismissal, *, tenant_id: str | None = None) -> None:
         self._send(dismissal(user_id, reason, tenant_id))
+
+    def reconsider(self, user_ids: Collection[str]) -> None:
+        self._send(reconsideration(user_ids))
 
     def flush(self, timeout: float = LAST_WORDS) -> bool:
         """Wait until all that was announced so far is published, `timeout` seconds at most. Returns whether it is."""
@@ -157,9 +160,13 @@ class RecordingLive:
     def __init__(self) -> None:
         self.announced: list[Announcement] = []
         self.dismissed: list[tuple[str, Dismissal, str | None]] = []
+        self.reconsidered: list[set[str]] = []
 
     def announce(self, topic: str, event: Event, *, ends_for: Collection[str] = ()) -> None:
         self.announced.append(Announcement(topic, event, tuple(ends_for)))
 
     def dismiss(self, user_id: str, reason: Dismissal, *, tenant_id: str | None = None) -> None:
         self.dismissed.append((user_id, reason, tenant_id))
+
+    def reconsider(self, user_ids: Collection[str]) -> None:
+        self.reconsidered.append(set(user_ids))

@@ -89,6 +89,9 @@ class Live(Protocol):
     def dismiss(self, user_id: str, reason: Dismissal, *, tenant_id: str | None = None) -> None:
         """Close all WebSockets of a member."""
 
+    def reconsider(self, user_ids: Collection[str]) -> None:
+        """What these members may see has changed: each of their streams asks `still_allowed` now, and ends where it is not."""
+
 
 MEMBERS = "members"
 """The topic that each web process follows for itself, with what concerns members whatever they follow."""
@@ -117,6 +120,14 @@ class Announcement:
     def from_message(cls, message: Mapping[str, Any]) -> "Announcement":
         event = Event(message["kind"], message.get("payload"), message.get("seq"))
         return cls(message["topic"], event, tuple(message.get("ends", ())))
+
+
+RECONSIDER = "reconsider"
+"""The kind of the event on `MEMBERS` that `Live.reconsider` sends."""
+
+
+def reconsideration(user_ids: Collection[str]) -> Announcement:
+    return Announcement(MEMBERS, Event(RECONSIDER, {"users": list(user_ids)}))
 
 
 def dismissal(user_id: str, reason: Dismissal, tenant_id: str | None) -> Announcement:

@@ -12,6 +12,7 @@ from chat import message_services as messages
 from chat import repository, services
 from chat.domain import MAX_REACTIONS, MAX_TEXT, MessageRef
 from goalgraph.errors import Conflict, Forbidden, Invalid, NotFound
+from goalgraph.ports.live import Gone
 from goalgraph.table.metering import metered
 from tests.chat.world import members
 from tests.fixtures import FakeClock
@@ -281,3 +282,38 @@ def test_a_stream_begins_where_it_is_asked_to_and_ends_with_membership(pair, roo
     assert not stream.still_allowed()
     with pytest.raises(NotFound):
         messages.follow_messages(bia, room.id)
+
+
+def test_an_empty_after_is_before_the_first_message(pair, room):
+    ana, bia = pair
+    messages.send(ana, room.id, "First")
+
+    stream = messages.follow_messages(bia, room.id, "")
+
+    assert [stream.root(event).text for event in stream.log.read(stream.after, 10)] == ["First"]
+
+
+def test_a_message_that_is_stored_while_the_log_is_read_is_no_gap(pair, room, monkeypatch):
+    ana, bia = pair
+    stream = messages.follow_messages(bia, room.id)
+    asked = iter([True])
+
+    def head_of_a_busy_room(actor, room_id):
+        if next(asked, False):
+            messages.send(ana, room_id, "Just now")
+        return found(actor, room_id)
+
+    found = repository.room
+    monkeypatch.setattr(repository, "room", head_of_a_busy_room)
+
+    assert [event.seq for event in stream.log.read(0, 10)] == [1]
+
+
+def test_messages_that_have_expired_are_a_gap(pair, room, world):
+    ana, bia = pair
+    with override_settings(CHAT_RETENTION_DAYS=1):
+        messages.send(ana, room.id, "Old")
+    world.advance(days=2)
+
+    with pytest.raises(Gone):
+        messages.follow_messages(bia, room.id).log.read(0, 10)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goalgraph import wiring
 from goalgraph.errors import GoalGraphError, Invalid, NotFound
 from goalgraph.ids import is_id
 from tests.fixtures import new_user
@@ -149,3 +150,11 @@ def test_tenants_do_not_see_each_other():
     with pytest.raises(NotFound):
         services.user(there, here.user_id)
     assert services.user(new_user(tenant_id="acme"), here.user_id).nickname == "Here"
+
+
+def test_a_block_has_both_asked_again_what_they_may_follow(actor):
+    other = new_user()
+
+    services.block(actor, other.user_id)
+
+    assert wiring.live().reconsidered == [{actor.user_id, other.user_id}]

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Generic, TypeVar
 
 from channels.layers import get_channel_layer
@@ -15,7 +15,7 @@ from goalgraph.graphql.hub.relay import Relay
 from goalgraph.graphql.hub.shares import Follower, Socket
 from goalgraph.graphql.hub.topics import Topic
 from goalgraph.graphql.subscriptions import Source
-from goalgraph.ports.live import MEMBERS, RESYNC, Announcement, Event
+from goalgraph.ports.live import MEMBERS, RECONSIDER, RESYNC, Announcement, Event
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -25,6 +25,8 @@ GRACE = 10.0
 READY_SECONDS = 3.0
 HEALED_AT_ONCE = 8
 """Topics whose logs are read at the same time after the line was dead."""
+RECHECKED_AT_ONCE = 32
+"""Followers whose permission is asked again in one go on a thread."""
 
 
 class Hub:
@@ -74,11 +76,15 @@ class Hub:
         except Exception:
             logger.exception("a stream was not opened")
             raise Internal from None
+        self._spawn(self._recheck([follower]))  # a word that it may not any more was lost on it while it was on its way in
         return follower
 
     def _hear(self, announcement: Announcement) -> None:
-        if announcement.topic == MEMBERS:
-            self._on_member(announcement.event)
+        event = announcement.event
+        if announcement.topic == MEMBERS and event.kind == RECONSIDER:
+            self._spawn(self._recheck(self._followers(event.payload["users"])))
+        elif announcement.topic == MEMBERS:
+            self._on_member(event)
         elif topic := self._topics.get(announcement.topic):
             topic.hear(announcement)
 
@@ -87,13 +93,15 @@ class Hub:
             self._recovering = self._spawn(self._recover_all())
 
     async def _recover_all(self) -> None:
-        """The line is back: ask for all groups again, then read what came meanwhile."""
+        """The line is back: ask for all groups again, then read what came meanwhile, and who may not follow any more."""
         try:
             await self._relay.rejoin()
         except Exception as error:  # noqa: BLE001 - the next beat that is heard brings us here again
             logger.warning("groups were not joined again: %s", type(error).__name__)
         topics = iter(list(self._topics.values()))
         await asyncio.gather(*(self._resync_each(topics) for _ in range(HEALED_AT_ONCE)))
+        followers = batched(self._followers(), RECHECKED_AT_ONCE)
+        await asyncio.gather(*(self._recheck_each(followers) for _ in range(HEALED_AT_ONCE)))
 
     @staticmethod
     async def _resync_each(topics: Iterator[Topic]) -> None:
@@ -101,6 +109,10 @@ class Hub:
             topic.resync(Event(RESYNC))
             if healing := topic.heal():
                 await asyncio.wait([healing], timeout=5)
+
+    async def _recheck_each(self, batches: Iterator[list[Follower]]) -> None:
+        for followers in batches:
+            await self._recheck(followers)
 
     async def _join_members(self) -> None:
         await self._relay.join(MEMBERS)
@@ -143,8 +155,10 @@ class Hub:
     def _ordered(self) -> list[Topic]:
         return [topic for topic in self._topics.values() if topic.is_ordered]
 
-    def _followers(self) -> list[Follower]:
-        return [follower for topic in self._topics.values() for share in topic.shares.values() for follower in share.followers]
+    def _followers(self, user_ids: Collection[str] | None = None) -> list[Follower]:
+        """All of them, or those of `user_ids`."""
+        everybody = (follower for topic in self._topics.values() for share in topic.shares.values() for follower in share.followers)
+        return [follower for follower in everybody if user_ids is None or follower.socket.user_id in user_ids]
 
     @staticmethod
     async def _recheck(followers: list[Follower]) -> None:
@@ -154,6 +168,10 @@ class Hub:
         for follower, allowed in zip(followers, verdicts, strict=True):
             if not allowed and follower.share:
                 follower.end()
+
+
+def batched(items: list[T], size: int) -> Iterator[list[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 class Rounds(Generic[T]):
