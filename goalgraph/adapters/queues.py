@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
 DEAD = "-dead"
@@ -13,11 +13,22 @@ DEAD_LETTERS_SECONDS = 14 * 24 * 3600
 """How long a dead letter is kept for somebody to look: SQS's most."""
 
 
+class QueuesUnavailable(Exception):
+    """SQS refuses, or does not answer."""
+
+
 def ensure() -> Iterator[str]:
     """Create what is missing and set right what differs; yields a sentence for each thing done. Safe to repeat.
 
-    Raises botocore's errors.
+    Raises QueuesUnavailable.
     """
+    try:
+        yield from _ensure_all()
+    except (BotoCoreError, ClientError) as error:
+        raise QueuesUnavailable(str(error)) from error
+
+
+def _ensure_all() -> Iterator[str]:
     client = boto3.client("sqs", region_name=settings.AWS_REGION)
     for name in settings.QUEUE_NAMES:
         sqs_name = f"{settings.QUEUE_PREFIX}{name}"

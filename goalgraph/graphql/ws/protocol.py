@@ -6,6 +6,7 @@
 A client's message becomes a command, or a `Violation` that ends the connection. What the server says is made by the dialect's methods.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -83,7 +84,7 @@ class Terminate:
 Command = Init | Start | Stop | Reply | Terminate | None
 
 
-class Dialect:
+class Dialect(ABC):
     """What both subprotocols share. One object of each serves all connections."""
 
     name: ClassVar[str]
@@ -102,8 +103,9 @@ class Dialect:
             return Init(_payload(message) or {})
         return self._read(kind, message, state, open_ids)
 
+    @abstractmethod
     def _read(self, kind: Any, message: dict[str, Any], state: State, open_ids: Container[str]) -> Command:
-        raise NotImplementedError
+        """What the client wants, beside `connection_init`. Raises Violation."""
 
     def next(self, operation_id: str, body: str) -> str:
         """A frame with a result. `body` is JSON: `{"data": ...}`."""

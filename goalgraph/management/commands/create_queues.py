@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
@@ -18,5 +17,5 @@ class Command(BaseCommand):
         try:
             for done in queues.ensure():
                 self.stdout.write(f"  {done}")
-        except (BotoCoreError, ClientError) as error:
+        except queues.QueuesUnavailable as error:
             raise CommandError(f"SQS refuses, or does not answer: {error}") from error
