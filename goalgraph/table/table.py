@@ -326,8 +326,3 @@ def _transact_units(operation: Operation, prepared: port.Operation) -> float:
 def seconds(instant: datetime) -> int:
     """An instant as TTL holds it: whole seconds since the epoch."""
     return int(instant.timestamp())
-
-
-def raw_size(item: CoreItem, tenant_id: str | None = None) -> int:
-    """Bytes the item takes in the table."""
-    return metering.item_size(item.to_raw(tenant_id))

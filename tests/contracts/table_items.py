@@ -26,6 +26,7 @@ from goalgraph.table import definition
 from goalgraph.table.attributes import InstantAttribute
 from goalgraph.table.items import CoreItem
 from goalgraph.table.keys import SK
+from goalgraph.table.metering import item_size
 from goalgraph.table.port import IndexKey, Key, Raw, Span
 from goalgraph.table.table import Table
 from tests.fixtures import FakeClock
@@ -142,3 +143,8 @@ def at_once(work: Sequence[Callable[[], T]]) -> list[T | Exception]:
 
 def table_of(adapter: Any, actor: Actor, clock: FakeClock | None = None) -> Table:
     return Table(adapter, actor, clock or FakeClock())
+
+
+def raw_size(item: CoreItem, tenant_id: str | None = None) -> int:
+    """Bytes the item takes in the table."""
+    return item_size(item.to_raw(tenant_id))

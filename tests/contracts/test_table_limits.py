@@ -8,8 +8,8 @@ from goalgraph.table.metering import item_size
 from goalgraph.table.port import STORE_ITEM_BYTES, Adapter, ItemTooLarge, Key
 from goalgraph.table.port import Put as RawPut
 from goalgraph.table.port import Update as RawUpdate
-from goalgraph.table.table import MAX_ITEM_BYTES, Put, Table, Update, raw_size
-from tests.contracts.table_items import Probe, new_partition, probe_key, raw_item, table_of
+from goalgraph.table.table import MAX_ITEM_BYTES, Put, Table, Update
+from tests.contracts.table_items import Probe, new_partition, probe_key, raw_item, raw_size, table_of
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from goalgraph.auth.actor import Actor
 from goalgraph.table.memory import MemoryTable
 from goalgraph.table.metering import Charge, item_size, metered, read_units, write_units
 from goalgraph.table.port import ConditionFailed
-from goalgraph.table.table import Check, Delete, Put, Table, Update, raw_size, seconds
-from tests.contracts.table_items import Counter, Entry, Probe, counter_key, entries_of, probe_key
+from goalgraph.table.table import Check, Delete, Put, Table, Update, seconds
+from tests.contracts.table_items import Counter, Entry, Probe, counter_key, entries_of, probe_key, raw_size
 from tests.fixtures import FakeClock
 
 KB = 1024
