@@ -10,6 +10,9 @@ from goalgraph import inputs
 from goalgraph.errors import Invalid
 
 MAX_TAGS = 20
+REQUESTED, RECEIVED, ACCEPTED = "requested", "received", "accepted"
+"""How a member stands with another one: asked them, was asked by them, is connected with them."""
+CONNECTION_STATES = (REQUESTED, RECEIVED, ACCEPTED)
 VISIBILITIES = ("public", "private")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", re.ASCII)
 

@@ -1,8 +1,9 @@
 """The items of members."""
 
-from pynamodb.attributes import ListAttribute, UnicodeAttribute
+from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
 
 from goalgraph.table import keys
+from goalgraph.table.attributes import InstantAttribute
 from goalgraph.table.items import CoreItem
 from goalgraph.table.port import Key
 
@@ -37,3 +38,27 @@ class Block(CoreItem, discriminator="Block"):
 
     def key(self) -> Key:
         return keys.block(self.owner_id, self.other_id)
+
+
+class Connection(CoreItem, discriminator="Connection"):
+    """How `owner_id` stands with `other_id`. Both of the two have one, and both change in the same transaction."""
+
+    other_id = UnicodeAttribute()
+    state = UnicodeAttribute()
+
+    @property
+    def user_id(self) -> str:
+        return self.other_id
+
+    def key(self) -> Key:
+        return keys.connection(self.owner_id, self.other_id)
+
+
+class RequestQuota(CoreItem, discriminator="RequestQuota"):
+    """Counts the connections a member asked for on one day (UTC)."""
+
+    day = InstantAttribute()
+    count = NumberAttribute(default=0)
+
+    def key(self) -> Key:
+        return keys.request_quota(self.owner_id, self.day.date())

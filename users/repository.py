@@ -6,8 +6,8 @@ from typing import cast
 from goalgraph.auth.actor import Actor
 from goalgraph.table import keys, table
 from goalgraph.table.port import Key
-from goalgraph.table.table import Page
-from users.items import Block, Profile
+from goalgraph.table.table import Check, Delete, Operation, Page, Put, Update
+from users.items import Block, Connection, Profile, RequestQuota
 
 
 def profile(actor: Actor, user_id: str, *, consistent: bool = False) -> Profile | None:
@@ -44,7 +44,9 @@ def save_profile(actor: Actor, profile: Profile) -> Profile:
 
 
 def add_block(actor: Actor, other_id: str) -> None:
-    table(actor).put(Block(owner_id=actor.user_id, other_id=other_id), overwrite=True)
+    """The block, and the end of what connected the two."""
+    ends = [Delete(keys.connection(actor.user_id, other_id)), Delete(keys.connection(other_id, actor.user_id))]
+    table(actor).transact([Put(Block(owner_id=actor.user_id, other_id=other_id), overwrite=True), *ends])
 
 
 def remove_block(actor: Actor, other_id: str) -> None:
@@ -53,6 +55,39 @@ def remove_block(actor: Actor, other_id: str) -> None:
 
 def blocks_of(actor: Actor, *, limit: int, after: str | None, forward: bool) -> Page:
     return table(actor).query(keys.blocks_of(actor.user_id), limit=limit, after=after, forward=forward)
+
+
+# Connections -----------------------------------------------------------------------------------------------------------------------
+
+
+def connection(actor: Actor, other_id: str) -> tuple[Connection | None, Connection | None]:
+    """How the two stand with each other: the actor's side, the other's side. One round trip."""
+    found = table(actor).get_many([keys.connection(actor.user_id, other_id), keys.connection(other_id, actor.user_id)], consistent=True)
+    return cast("Connection | None", found[0]), cast("Connection | None", found[1])
+
+
+def connections_page(actor: Actor, *, limit: int | None, after: str | None = None, forward: bool = True) -> Page:
+    """By the other's user id."""
+    return table(actor).query(keys.connections_of(actor.user_id), limit=limit, after=after, forward=forward)
+
+
+def save_connection(actor: Actor, mine: Connection, theirs: Connection, quota: Operation | None = None) -> None:
+    """Both sides. Positions 0 and 1 fail where one was changed meanwhile, 2 and 3 where there is a block; a `quota` comes last."""
+    unblocked = [Check(key, Block.other_id.does_not_exist()) for key in _blocks(actor, mine.other_id)]
+    table(actor).transact([Put(mine), Put(theirs), *unblocked, *([quota] if quota else [])])
+
+
+def end_connection(actor: Actor, mine: Connection, theirs: Connection) -> None:
+    """Position 0 or 1 fails where one side was changed meanwhile."""
+    table(actor).transact([Delete(side.key(), Connection.version == side.version, item=side) for side in (mine, theirs)])
+
+
+def one_more_request(quota: RequestQuota, most: int) -> Operation:
+    return Update(quota.key(), [RequestQuota.count.add(1)], RequestQuota.count < most)
+
+
+def first_request(quota: RequestQuota) -> Operation:
+    return Put(quota)
 
 
 def _blocks(actor: Actor, user_id: str) -> list[Key]:

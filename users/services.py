@@ -1,6 +1,7 @@
 """What members do with profiles, and whom they want nothing to do with."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from goalgraph import wiring
@@ -45,9 +46,32 @@ def user(actor: Actor, user_id: str) -> Profile:
     if not is_id(user_id):
         raise NotFound
     profile, blocked = repository.profile_and_blocks(actor, user_id)
-    if profile is None or blocked or profile.visibility == "private":
+    if profile is None or not _shown(profile, blocked=blocked):
         raise NotFound
     return profile
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """How a member is written to. `tier` is the one that billing last projected."""
+
+    language: str | None
+    timezone: str
+    tier: str
+
+
+def addressee(found: CoreItem | None) -> Addressee:
+    """Out of the item at a profile's key, which others read together with items of their own; None: there is none."""
+    profile = found if isinstance(found, Profile) else Profile()
+    return Addressee(profile.language, profile.timezone, profile.tier)
+
+
+def name_of(actor: Actor, user_id: str) -> str | None:
+    """What a member wants to be called; None where they do not say, or the actor may not see them."""
+    try:
+        return user(actor, user_id).nickname
+    except NotFound:
+        return None
 
 
 def users(actor: Actor, user_ids: Sequence[str]) -> list[Profile]:
@@ -55,10 +79,17 @@ def users(actor: Actor, user_ids: Sequence[str]) -> list[Profile]:
     if not all(map(is_id, user_ids)):
         raise NotFound
     found = repository.profiles_and_blocks(actor, user_ids)
-    seen = [profile for profile, blocked in found if profile is not None and not blocked and profile.visibility != "private"]
+    seen = [profile for profile, blocked in found if profile is not None and _shown(profile, blocked=blocked)]
     if len(seen) < len(user_ids):
         raise NotFound
     return seen
+
+
+def visible_among(actor: Actor, user_ids: Sequence[str]) -> dict[str, Profile]:
+    """Those of `user_ids`, none of them the actor, whom the actor may see, by their id; in one round trip for every 33."""
+    found = repository.profiles_and_blocks(actor, user_ids)
+    pairs = zip(user_ids, found, strict=True)
+    return {user_id: profile for user_id, (profile, blocked) in pairs if profile is not None and _shown(profile, blocked=blocked)}
 
 
 def blocked(actor: Actor, user_id: str) -> bool:
@@ -86,6 +117,10 @@ def unblock(actor: Actor, user_id: str) -> None:
 def blocks(actor: Actor, *, limit: int, after: str | None = None, forward: bool = True) -> Page:
     """Whom the actor blocked, by user id."""
     return repository.blocks_of(actor, limit=limit, after=after, forward=forward)
+
+
+def _shown(profile: Profile, *, blocked: bool) -> bool:
+    return not blocked and profile.visibility != "private"
 
 
 def _other(actor: Actor, user_id: str) -> str:

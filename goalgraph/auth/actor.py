@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+PREMIUM = "premium"
+"""The tier whose work goes first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:

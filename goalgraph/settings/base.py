@@ -135,6 +135,9 @@ CHAT_RETENTION_DAYS = env.int("CHAT_RETENTION_DAYS", 365)
 FREE_ROOMS_PER_DAY = env.int("FREE_ROOMS_PER_DAY", 5)
 """Rooms that a member on the free plan may open or join again on one of their days."""
 
+CONNECTION_REQUESTS_PER_DAY = env.int("CONNECTION_REQUESTS_PER_DAY", 50)
+"""Members whom one may ask to connect on one day (UTC)."""
+
 MODERATION_RETENTION_DAYS = env.int("MODERATION_RETENTION_DAYS", 365)
 """How long a moderation case, with what it quotes, is kept after it last changed."""
 REPORTS_PER_DAY = env.int("REPORTS_PER_DAY", 50)

@@ -10,6 +10,7 @@ from pynamodb.attributes import (
     Attribute,
     AttributeContainer,
     AttributeContainerMeta,
+    BooleanAttribute,
     DiscriminatorAttribute,
     ListAttribute,
     MapAttribute,
@@ -64,6 +65,8 @@ class CoreItem(AttributeContainer, metaclass=_CoreMeta):
     write_id = UnicodeAttribute()
     version = NumberAttribute()
     ttl = NumberAttribute(null=True)
+    premium = BooleanAttribute(null=True)
+    """Whether the last write was a premium member's: what follows from it goes first."""
 
     def __init__(self, **attributes: Any) -> None:
         attributes.pop("_user_instantiated", None)

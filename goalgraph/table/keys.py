@@ -65,6 +65,18 @@ def game_aggregate(user_id: str, season: str) -> Key:
     return Key(_user(user_id), f"GAME#AGG#{_id(season)}")
 
 
+def connection(user_id: str, other_id: str) -> Key:
+    return Key(_user(user_id), f"CONN#{_id(other_id)}")
+
+
+def connections_of(user_id: str) -> Span:
+    return Span(_user(user_id), SK.startswith("CONN#"))
+
+
+def request_quota(user_id: str, day: date) -> Key:
+    return Key(_user(user_id), f"QUOTA#CONN#{day:%Y%m%d}")
+
+
 # Goals and tasks -------------------------------------------------------------------------------------------------------------------
 
 

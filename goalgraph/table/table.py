@@ -16,7 +16,7 @@ from pynamodb.expressions.operand import Path, Value
 from pynamodb.expressions.update import Action
 
 from goalgraph import trace
-from goalgraph.auth.actor import Actor
+from goalgraph.auth.actor import PREMIUM, Actor
 from goalgraph.ports.clock import Clock
 from goalgraph.table import cursors, metering, port
 from goalgraph.table.expressions import check_actions, check_condition, check_range, counts, holds
@@ -262,6 +262,7 @@ class Table:
         stored.trace_id = trace.current()
         stored.write_id = write_id
         stored.version = int(item.version or 0) + 1
+        stored.premium = self._actor.tier == PREMIUM or None
         return stored
 
     def _update(self, update: Update, write_id: str) -> port.Update:
@@ -274,6 +275,7 @@ class Table:
             CoreItem.trace_id.set(trace.current()),
             CoreItem.write_id.set(write_id),
             CoreItem.version.set(CoreItem.version + 1),
+            CoreItem.premium.set(True) if self._actor.tier == PREMIUM else CoreItem.premium.remove(),
         )
         actions = (*update.actions, *stamps)
         check_actions(actions)

@@ -24,6 +24,7 @@ from goalgraph.table.metering import Meter, metered
 from goals import services, task_services
 from goals.items import Goal, Task
 from tests.fixtures import FakeClock
+from users import connection_services as connections
 from users import services as users
 
 BUDGET = Path(__file__).with_name("capacity.json")
@@ -34,6 +35,7 @@ OPERATIONS = {
     "Query.me": "{ me { id nickname } }",
     "Query.user": '{ user(id: "bruno") { id nickname } }',
     "Query.blocks": "{ blocks { edges { node { userId } } } }",
+    "Query.connections": "{ connections { edges { node { userId user { nickname } } } } }",
     "Query.home": "{ home { user { id } goals { id title progress } agenda { id title dueAt } gameStats { score } } }",
     "Query.goals": '{ goals(userId: "ana") { id title } }',
     "Query.goals of another": '{ goals(userId: "bruno") { id title } }',
@@ -53,6 +55,9 @@ OPERATIONS = {
     "Mutation.upsertProfile": 'mutation { upsertProfile(input: {nickname: "Ana"}) { id } }',
     "Mutation.block": 'mutation { block(userId: "bruno") }',
     "Mutation.unblock": 'mutation { unblock(userId: "bruno") }',
+    "Mutation.requestConnection": 'mutation { requestConnection(userId: "carla") { state } }',
+    "Mutation.respondToConnection": 'mutation { respondToConnection(userId: "dora", accept: true) { state } }',
+    "Mutation.removeConnection": 'mutation { removeConnection(userId: "bruno") }',
     "Mutation.createGoal": 'mutation { createGoal(input: {title: "New"}) { id } }',
     "Mutation.updateGoal": 'mutation { updateGoal(id: "$goal", input: {title: "New"}) { id } }',
     "Mutation.archiveGoal": 'mutation { archiveGoal(id: "$goal") { id } }',
@@ -77,7 +82,8 @@ OPERATIONS = {
     "Mutation.setTyping": 'mutation { setTyping(roomId: "$room") }',
     "Mutation.reportMessage": 'mutation { reportMessage(messageId: "$theirs", reason: "Rude") }',
 }
-"""On ana's 4 goals of 10 tasks each, 9 of them open; bruno has a public goal, and gave her a task of it; they share two rooms."""
+"""On ana's 4 goals of 10 tasks each, 9 of them open; bruno has a public goal, and gave her a task of it; they share two rooms and are
+connected, and dora asked her to connect."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,11 @@ def world(memory_world: FakeClock) -> World:
     ana, bruno, carla = Actor("ana"), Actor("bruno"), Actor("carla")
     for member, name in ((ana, "Ana"), (bruno, "Bruno"), (carla, "Carla")):
         users.upsert_profile(member, {"nickname": name, "tags": ["running", "portuguese"]})
+    dora = Actor("dora")
+    users.upsert_profile(dora, {"nickname": "Dora"})
+    for member in (bruno, dora):
+        connections.request_connection(member, "ana")
+    connections.respond_to_connection(ana, "bruno", accept=True)
     public = services.create_goal(bruno, {"title": "Open to all", "visibility": "public"})
     for number in range(4):
         goal = services.create_goal(ana, {"title": f"Goal number {number}", "description": "As far as one can. " * 5})
