@@ -10,10 +10,11 @@ from chat.items import Message, Room
 from goalgraph import wiring
 from goalgraph.auth.actor import SYSTEM, Actor
 from goalgraph.ports.live import RESYNC, Event, Gone, Stream
+from goalgraph.ports.presence import PRESENCE
 from goalgraph.table.items import from_raw
 
 MESSAGE = "message"
-CHANGES = ("edited", "deleted", "redacted", "reaction", "read", "typing", "joined", "left", RESYNC)
+CHANGES = ("edited", "deleted", "redacted", "reaction", "read", "typing", PRESENCE, "joined", "left", RESYNC)
 
 
 def sent(actor: Actor, message: Message) -> None:
@@ -47,12 +48,18 @@ def left(actor: Actor, room: Room) -> None:
 def messages(actor: Actor, room_id: str, after: int | None, *, still_allowed: Callable[[], bool]) -> Stream:
     """New messages of a room, in order."""
     log = RoomLog(_reader(actor), room_id)
-    return Stream(_topic(actor, room_id), kinds=[MESSAGE], log=log, after=after, root=_message, still_allowed=still_allowed)
+    return Stream(_topic(actor, room_id), kinds=[MESSAGE], log=log, after=after, root=_message, presence=True, still_allowed=still_allowed)
 
 
 def events(actor: Actor, room_id: str, *, still_allowed: Callable[[], bool]) -> Stream:
     """What else happens in a room."""
-    return Stream(_topic(actor, room_id), kinds=CHANGES, root=_event_of(room_id), still_allowed=still_allowed)
+    topic = _topic(actor, room_id)
+    return Stream(topic, kinds=CHANGES, root=_event_of(topic, room_id), presence=True, still_allowed=still_allowed)
+
+
+def online(actor: Actor, room_id: str) -> frozenset[str]:
+    """The ids of those who follow a room right now, by either stream; none while that is not known."""
+    return wiring.presence().present(_topic(actor, room_id)) or frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,7 @@ def _message(event: Event) -> Message:
     return found
 
 
-def _event_of(room_id: str) -> Callable[[Event], dict[str, Any]]:
+def _event_of(topic: str, room_id: str) -> Callable[[Event], dict[str, Any]]:
     def root(event: Event) -> dict[str, Any]:
         payload = event.payload or {}
         message = payload.get("message")
@@ -113,6 +120,13 @@ def _event_of(room_id: str) -> Callable[[Event], dict[str, Any]]:
             "message": from_raw(message) if message else None,
             "seq": payload.get("seq"),
             "typing": payload.get("typing"),
+            "online": _is_online(topic, payload) if event.kind == PRESENCE else None,
         }
 
     return root
+
+
+def _is_online(topic: str, payload: dict[str, Any]) -> bool:
+    """What is true by now, for announcements of two processes overtake each other. Where that is not known, what was announced."""
+    present = wiring.presence().present(topic)
+    return bool(payload.get("online")) if present is None else payload.get("userId") in present

@@ -45,10 +45,19 @@ class RoomMember(graphene.ObjectType):
     user_id = graphene.ID(required=True, description="Who.")
     role = graphene.String(required=True, description="owner or member.")
     joined_at = DateTime(required=True, description="Since when.")
+    online = graphene.Boolean(required=True, description="Whether they have this room open right now: follow `onMessage` or `onRoomEvent`.")
 
     @staticmethod
     def resolve_joined_at(member: items.RoomMember, _: graphene.ResolveInfo) -> Any:
         return member.created_at
+
+    @staticmethod
+    def resolve_online(member: items.RoomMember, info: graphene.ResolveInfo) -> bool:
+        """For all members of a room it is looked up at once, when the first one is asked for."""
+        rooms = info.context.cache.setdefault(_ONLINE, {})
+        if member.room_id not in rooms:
+            rooms[member.room_id] = services.online(info.context.actor, member.room_id)
+        return member.user_id in rooms[member.room_id]
 
 
 class Room(graphene.ObjectType):
@@ -85,7 +94,7 @@ class Room(graphene.ObjectType):
         return found
 
 
-_ROOMS, _LOOKED_UP, _LAST = "rooms by page", "rooms looked up", "last messages"
+_ROOMS, _LOOKED_UP, _LAST, _ONLINE = "rooms by page", "rooms looked up", "last messages", "online by room"
 
 
 RoomConnection: type[Connection] = relay.connection(Room, "rooms")
@@ -97,8 +106,8 @@ class RoomEvent(graphene.ObjectType):
     kind = graphene.String(
         required=True,
         description=(
-            "edited, deleted, redacted, reaction (with `message`), read, typing, joined, left (with `userId`), or resync: something may "
-            "have been missed, so read the room again."
+            "edited, deleted, redacted, reaction (with `message`), read, typing, presence, joined, left (with `userId`), or resync: "
+            "something may have been missed, so read the room again."
         ),
     )
     room_id = graphene.ID(required=True, description="In which room.")
@@ -106,6 +115,7 @@ class RoomEvent(graphene.ObjectType):
     message = graphene.Field(Message, description="The message as it is now.")
     seq = graphene.Int(description="With read: up to which message.")
     typing = graphene.Boolean(description="With typing: whether they write, or have stopped.")
+    online = graphene.Boolean(description="With presence: whether they have the room open, or have closed it.")
 
 
 class OpenRoomInput(graphene.InputObjectType):

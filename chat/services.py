@@ -146,6 +146,11 @@ def members(actor: Actor, room: Room) -> list[RoomMember]:
     return repository.members_of(actor, room.room_id)
 
 
+def online(actor: Actor, room_id: str) -> frozenset[str]:
+    """Who has a room that the actor was already shown open right now: their ids. Nobody where that is not known."""
+    return live.online(actor, room_id)
+
+
 # ---------------------------------------------------------------------------------------------------------------------------------------
 
 

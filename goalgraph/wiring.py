@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from goalgraph.ports.jobs import Jobs
     from goalgraph.ports.live import Live
     from goalgraph.ports.moderator import Moderator
+    from goalgraph.ports.presence import Presence
     from goalgraph.table.port import Adapter
 
 
@@ -44,6 +45,10 @@ def live() -> "Live":
 
 def moderator() -> "Moderator":
     return cast("Moderator", port("moderator"))
+
+
+def presence() -> "Presence":
+    return cast("Presence", port("presence"))
 
 
 def table_adapter() -> "Adapter":

@@ -63,6 +63,7 @@ def memory_world() -> Iterator[FakeClock]:
             "clock": {"BACKEND": "tests.fixtures.FakeClock"},
             "live": {"BACKEND": "goalgraph.adapters.live.RecordingLive"},
             "jobs": {"BACKEND": "goalgraph.adapters.jobs.RecordingJobs"},
+            "presence": {"BACKEND": "goalgraph.adapters.presence.MemoryPresence"},
             "moderator": {"BACKEND": "goalgraph.adapters.moderation.rules.RulesModerator"},
         }
     ):

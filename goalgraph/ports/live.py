@@ -76,6 +76,8 @@ class Stream:
     """Where to begin in the log; None: with what comes next."""
     root: Callable[[Event], Any] = field(default=_payload)
     """Turns an event into the root value on which the document is executed. Runs in a thread and may block."""
+    presence: bool = False
+    """Whether following it means being there: others are told who comes and goes (`goalgraph.ports.presence`)."""
     still_allowed: Callable[[], bool] = field(default=_always)
     """Asked again from time to time, in a thread; False ends the stream. The quick way is `ends_for` of an announcement."""
 

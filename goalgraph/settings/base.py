@@ -116,6 +116,10 @@ PORTS: dict[str, dict[str, Any]] = {
     "jobs": {"BACKEND": "goalgraph.adapters.jobs.CeleryJobs"},
     "live": {"BACKEND": "goalgraph.adapters.live.ChannelsLive"},
     "moderator": {"BACKEND": "goalgraph.adapters.moderation.rules.RulesModerator"},
+    "presence": {
+        "BACKEND": "goalgraph.adapters.presence.RedisPresence",
+        "OPTIONS": {"url": REDIS_URL, "seconds": env.float("LIVE_PRESENCE_SECONDS", 60.0)},
+    },
     "table": {
         "BACKEND": "goalgraph.table.dynamodb.DynamoTable",
         "OPTIONS": {"name": GOALGRAPH_TABLE, "region": AWS_REGION, "endpoint_url": AWS_ENDPOINT_URL},

@@ -11,6 +11,7 @@ from django.conf import settings
 
 from goalgraph.errors import GoalGraphError, Internal
 from goalgraph.graphql.execution import in_thread
+from goalgraph.graphql.hub.presence import Attendance
 from goalgraph.graphql.hub.relay import Relay
 from goalgraph.graphql.hub.shares import Follower, Socket
 from goalgraph.graphql.hub.topics import Topic
@@ -36,6 +37,7 @@ class Hub:
         self._topics: dict[str, Topic] = {}
         self._on_member = on_member
         self._relay = Relay(layer or get_channel_layer(), self._hear, self._recover)
+        self._attendance = Attendance(in_thread)
         self._tasks: set[asyncio.Task[None]] = set()
         self._recovering: asyncio.Task[None] | None = None
         self._hears_members: asyncio.Task[None] | None = None
@@ -44,6 +46,7 @@ class Hub:
         self._relay.start()
         self._hears_members = self._spawn(self._join_members())
         self._spawn(self._tend())
+        self._spawn(self._attendance.run())
 
     async def ready(self) -> None:
         """Wait until dismissals of members are heard, or the channel layer has failed to answer for a moment."""
@@ -51,6 +54,7 @@ class Hub:
             await asyncio.wait([self._hears_members], timeout=READY_SECONDS)
 
     async def stop(self) -> None:
+        await self._attendance.stop()
         for task in list(self._tasks):
             task.cancel()
         for topic in self._topics.values():
@@ -76,6 +80,8 @@ class Hub:
         except Exception:
             logger.exception("a stream was not opened")
             raise Internal from None
+        if source.stream.presence:
+            follower.on_leave = self._attendance.enter(name, socket.user_id)
         self._spawn(self._recheck([follower]))  # a word that it may not any more was lost on it while it was on its way in
         return follower
 
@@ -98,6 +104,7 @@ class Hub:
             await self._relay.rejoin()
         except Exception as error:  # noqa: BLE001 - the next beat that is heard brings us here again
             logger.warning("groups were not joined again: %s", type(error).__name__)
+        await self._attendance.renew()  # before anybody is told to look again
         topics = iter(list(self._topics.values()))
         await asyncio.gather(*(self._resync_each(topics) for _ in range(HEALED_AT_ONCE)))
         followers = batched(self._followers(), RECHECKED_AT_ONCE)

@@ -51,12 +51,14 @@ class Socket(Protocol):
 class Follower:
     """One subscription of one socket. `position` is the `seq` of the last event that it got or does not want."""
 
-    __slots__ = ("operation_id", "position", "share", "socket", "still_allowed")
+    __slots__ = ("on_leave", "operation_id", "position", "share", "socket", "still_allowed")
 
     def __init__(self, socket: Socket, operation_id: str, still_allowed: Callable[[], bool]) -> None:
         self.socket, self.operation_id, self.still_allowed = socket, operation_id, still_allowed
         self.position = 0
         self.share: Share | None = None
+        self.on_leave: Callable[[], None] | None = None
+        """Called once, when it stops following, for whatever reason."""
 
     def end(self, error: GoalGraphError | None = None) -> None:
         self.leave()
@@ -66,6 +68,8 @@ class Follower:
         if self.share:
             self.share.followers.pop(self, None)
             self.share = None
+            if self.on_leave:
+                self.on_leave()
 
 
 class Share:

@@ -19,6 +19,8 @@ from goalgraph.adapters.local.issuer import mint_access_token
 OPEN = "mutation($with: ID!) { openRoom(input: {memberIds: [$with]}) { id lastMessage { id } } }"
 HISTORY = "query($room: ID!) { messages(roomId: $room, first: 10) { id senderId text } }"
 SEND = "mutation($room: ID!, $text: String!, $id: String!) { sendMessage(roomId: $room, text: $text, clientMessageId: $id) { id } }"
+PRESENT = "query($room: ID!) { room(id: $room) { members { userId online } } }"
+EVENTS = "subscription($room: ID!) { onRoomEvent(roomId: $room) { kind userId online } }"
 FOLLOW = "subscription($room: ID!, $after: String) { onMessage(roomId: $room, after: $after) { id senderId text } }"
 
 
@@ -49,6 +51,7 @@ class Chat:
         self.token = mint_access_token(user, minutes=24 * 60)
         self.room: str | None = None
         self.after: str | None = None
+        self.other_is_here = False
         self.lines: asyncio.Queue[str | None] = asyncio.Queue()
 
     async def talk(self) -> None:
@@ -80,9 +83,10 @@ class Chat:
                 self.room = (await session.ask(OPEN, {"with": self.other}))["openRoom"]["id"]
             if greet:
                 await self._greet(session)
-            following = asyncio.create_task(self._follow(session))
+            following = [asyncio.create_task(stream) for stream in (self._follow(session), self._watch(session))]
             await self._send_lines(session, reading)
-            following.cancel()
+            for stream in following:
+                stream.cancel()
         finally:
             reading.cancel()
 
@@ -90,10 +94,18 @@ class Chat:
         print(f"  You are {self.user}, talking to {self.other}. One line is one message; Ctrl-D ends it.")
         for message in (await session.ask(HISTORY, {"room": self.room}))["messages"]:
             self._show(message)
+        for member in (await session.ask(PRESENT, {"room": self.room}))["room"]["members"]:
+            self._say_whether(member["userId"], is_here=member["online"])
 
     async def _follow(self, session: "Session") -> None:
         async for data in session.follow(FOLLOW, {"room": self.room, "after": self.after}):
             self._show(data["onMessage"])
+
+    async def _watch(self, session: "Session") -> None:
+        async for data in session.follow(EVENTS, {"room": self.room}):
+            event = data["onRoomEvent"]
+            if event["kind"] == "presence":
+                self._say_whether(event["userId"], is_here=event["online"])
 
     async def _send_lines(self, session: "Session", reading: "asyncio.Task[None]") -> None:
         while True:
@@ -106,6 +118,11 @@ class Chat:
                 return
             if line:
                 await session.ask(SEND, {"room": self.room, "text": line, "id": uuid.uuid4().hex})
+
+    def _say_whether(self, user_id: str, *, is_here: bool) -> None:
+        if user_id == self.other and is_here != self.other_is_here:
+            self.other_is_here = is_here
+            print(f"  {user_id} {'is here' if is_here else 'left'}", flush=True)
 
     def _show(self, message: dict[str, Any]) -> None:
         self.after = message["id"]
