@@ -4,7 +4,8 @@ import logging
 import os
 from typing import Any
 
-from celery import Celery, signals
+from celery import Celery, bootsteps, signals
+from kombu.asynchronous.http import get_client
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "goalgraph.settings.production")
 
@@ -13,6 +14,21 @@ from goalgraph import trace
 app = Celery("goalgraph")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.autodiscover_tasks(["goalgraph.feed", "goalgraph.wheel"])
+
+
+class Connections(bootsteps.StartStopStep):
+    """One connection for each queue. kombu waits at SQS for each of them at the same time, for up to 20 seconds, and has 10 connections by
+    default: with more queues than that, some would have to wait for others to be done waiting."""
+
+    requires = ("celery.worker.components:Hub",)
+    SPARE = 10
+
+    def create(self, worker: Any) -> None:
+        get_client(worker.hub, max_clients=len(worker.app.amqp.queues.consume_from) + self.SPARE)
+
+
+app.steps["worker"].add(Connections)
 
 
 @signals.task_prerun.connect

@@ -1,7 +1,7 @@
 """What Prometheus may know: counts and times by names of ours. No label ever holds a member's id or anything a client wrote."""
 
 from django.http import HttpRequest
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 
 from goalgraph.table.metering import Meter
 
@@ -17,6 +17,8 @@ _read_units = Counter("goalgraph_table_read_units_total", "Read capacity units t
 _write_units = Counter("goalgraph_table_write_units_total", "Write capacity units taken, by AWS's published rules.", ["operation"])
 _documents = Counter("goalgraph_graphql_documents_total", "GraphQL documents looked up in the cache.", ["found"])
 _unlimited = Counter("goalgraph_rate_limit_unavailable_total", "Requests let through because the rate limit's store did not answer.")
+
+_feed_lag = Gauge("goalgraph_feed_lag_seconds", "For how long a consumer has not been at the end of the change feed.", ["consumer"])
 
 
 def request(http: HttpRequest, status: int, seconds: float) -> None:
@@ -51,6 +53,10 @@ def document(*, cached: bool) -> None:
 
 def unlimited() -> None:
     _unlimited.inc()
+
+
+def feed_lag(consumer: str, seconds: float) -> None:
+    _feed_lag.labels(consumer).set(seconds)
 
 
 def exposition() -> tuple[bytes, str]:

@@ -1,11 +1,11 @@
-"""What every test stands on: the services (`tests/services.py`), the fixtures (`tests/fixtures.py`) and Hypothesis's profile."""
+"""What every test stands on: the services (`tests/services.py`), the fixtures (`tests/fixtures.py`, `tests/streams.py`) and Hypothesis's profile."""
 
 import os
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.fixtures"]
+pytest_plugins = ["tests.fixtures", "tests.streams"]
 
 settings.register_profile(
     "goalgraph",

@@ -13,7 +13,12 @@ _env = environ.Env()
 CELERY_BROKER_URL = _env.str("CELERY_BROKER_URL", "sqs://")
 QUEUE_PREFIX = _env.str("QUEUE_PREFIX", "gg-")
 """Before the names of the queues in SQS, so that several installations share an account."""
-QUEUE_NAMES = ("default", "moderation")
+FEED_SUBSCRIBERS = ("gamification", "leaderboards", "notifications", "moderation", "bus")
+QUEUE_KINDS = ("due", "notify", *(f"feed-{subscriber}" for subscriber in FEED_SUBSCRIBERS), "default")
+"""What waits where: sweeps of the due wheel, deliveries, batches of events for each subscriber of the change feed, and the rest."""
+PRIORITY = "-priority"
+QUEUE_NAMES = tuple(name for kind in QUEUE_KINDS for name in (f"{kind}{PRIORITY}", kind))
+"""Each kind has a twin for what concerns premium members, which workers empty first."""
 QUEUE_MAX_RECEIVES = 3
 """How often a task is tried before its message goes to the dead-letter queue."""
 
@@ -43,7 +48,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_QUEUES = [Queue(name) for name in QUEUE_NAMES]
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = False
-CELERY_TASK_ROUTES = {"chat.tasks.review_*": {"queue": "moderation"}}
+CELERY_TASK_ROUTES = {"chat.tasks.review_*": {"queue": "feed-moderation"}}
 
 # A message leaves its queue when its task is done, not when it begins. One that fails stays, and comes again when it is visible again.
 CELERY_TASK_ACKS_LATE = True

@@ -123,14 +123,8 @@ def agenda_of(user_id: str, until: datetime | None) -> Span:
 
 
 def due_entry(at: datetime, shard: int, task_id: str, reminder_id: str) -> Key:
-    """The wheel turns by the minute, in UTC."""
+    """A reminder on the due wheel, which turns by the minute, in UTC."""
     return Key(f"DUE#{_minute(at)}#{shard}", f"TASK#{_id(task_id)}#{_id(reminder_id)}")
-
-
-def due_day(at: datetime, shard: int, task_id: str, reminder_id: str) -> IndexKey:
-    """A day of the wheel, which the daily digest reads."""
-    minute = _minute(at)
-    return IndexKey("GSI2", f"DUE#{minute[:8]}#{shard}", f"{minute[8:]}#{_id(task_id)}#{_id(reminder_id)}")
 
 
 def _minute(at: datetime) -> str:
@@ -261,6 +255,228 @@ def report_quota(user_id: str, day: date) -> Key:
 
 def _case(room_id: str, seq: int) -> str:
     return f"CASE#{_id(room_id)}#{_seq(seq)}"
+
+
+# The due wheel -----------------------------------------------------------------------------------------------------------------------
+
+
+def due_bucket(minute: datetime, shard: int) -> Span:
+    """All that is due in a minute of a shard: reminders, deliveries that were held back, digests."""
+    return Span(f"DUE#{_minute(minute)}#{shard}")
+
+
+def held_delivery(at: datetime, shard: int, user_id: str, note_id: str, channel: str) -> Key:
+    return Key(f"DUE#{_minute(at)}#{shard}", f"HELD#{_id(user_id)}#{_id(note_id)}#{_id(channel)}")
+
+
+def digest_entry(at: datetime, shard: int, user_id: str) -> Key:
+    return Key(f"DUE#{_minute(at)}#{shard}", f"DIGEST#{_id(user_id)}")
+
+
+def wheel_shard(shard: int) -> Key:
+    """How far a shard of the wheel is swept."""
+    return Key("WHEEL", f"SHARD#{shard:05d}")
+
+
+def sweep_lease(minute: datetime, shard: int) -> Key:
+    return Key(f"WHEEL#{_minute(minute)}#{shard}", "LEASE")
+
+
+def entry_in(minute: datetime, shard: int, sk: str) -> Key:
+    """The entry of a bucket whose sort key is `sk`, one that this page composed."""
+    return Key(f"DUE#{_minute(minute)}#{shard}", sk)
+
+
+def failed_entry(minute: datetime, shard: int, sk: str) -> Key:
+    """An entry that sweeps pass by."""
+    return Key(f"WHEEL#FAILED#{shard}", f"{_minute(minute)}#{sk}")
+
+
+def failed_entries(shard: int, minute: datetime | None = None) -> Span:
+    """Of a minute, or all, oldest first."""
+    return Span(f"WHEEL#FAILED#{shard}", None if minute is None else SK.startswith(f"{_minute(minute)}#"))
+
+
+# Notifications -----------------------------------------------------------------------------------------------------------------------
+
+
+def notification(user_id: str, note_id: str) -> Key:
+    """They grow without bound, so they stand in a partition of their own, and not in the one that home reads."""
+    return Key(_notes(user_id), f"NOTE#{_id(note_id)}")
+
+
+def notifications_of(user_id: str, last: str | None = None) -> Span:
+    """Oldest first, for their ids sort by time; up to the one with the id `last`."""
+    return Span(_notes(user_id), SK.startswith("NOTE#") if last is None else SK.between("NOTE#", f"NOTE#{_id(last)}"))
+
+
+def unshown_notification(user_id: str, note_id: str) -> Key:
+    """One that the member does not see in the application: dropped, or wanted on other channels only."""
+    return Key(_notes(user_id), f"UNSHOWN#{_id(note_id)}")
+
+
+def notification_preferences(user_id: str) -> Key:
+    return Key(_notes(user_id), "PREFERENCES")
+
+
+def send_count(user_id: str) -> Key:
+    """How much was sent to a member on their day."""
+    return Key(_notes(user_id), "SENT")
+
+
+def digest_note(user_id: str, note_id: str) -> Key:
+    """What waits for a member's next digest."""
+    return Key(_notes(user_id), f"DIGEST#{_id(note_id)}")
+
+
+def digest_notes_of(user_id: str) -> Span:
+    return Span(_notes(user_id), SK.startswith("DIGEST#"))
+
+
+def device(user_id: str, device_id: str) -> Key:
+    return Key(_notes(user_id), f"DEVICE#{_id(device_id)}")
+
+
+def devices_of(user_id: str) -> Span:
+    return Span(_notes(user_id), SK.startswith("DEVICE#"))
+
+
+def device_owner(device_id: str) -> Key:
+    return Key(f"DEVICE#{_id(device_id)}", "OWNER")
+
+
+def address_claim(user_id: str, channel: str) -> Key:
+    """The one address of a kind that a member has to prove."""
+    return Key(_notes(user_id), f"CLAIM#{_id(channel)}")
+
+
+def address_quota(who: str, day: date) -> Key:
+    """`who` is a member's id or an address's digest, behind the channel."""
+    return Key(f"PROOFS#{_id(who)}", f"DAY#{day:%Y%m%d}")
+
+
+def delivery(user_id: str, note_id: str, channel: str) -> Key:
+    return Key(_notes(user_id), f"DELIVERY#{_id(note_id)}#{_id(channel)}")
+
+
+def deliveries_of(user_id: str, note_id: str | None = None) -> Span:
+    """Of a member, or of one of their notifications."""
+    return Span(_notes(user_id), SK.startswith("DELIVERY#" if note_id is None else f"DELIVERY#{_id(note_id)}#"))
+
+
+def unsent(shard: int, created_at: datetime, user_id: str, note_id: str, channel: str) -> IndexKey:
+    """A delivery that is to be made stands here until it is, so that a sweep finds what was lost on the way."""
+    return IndexKey("GSI4", f"UNSENT#{shard}", f"{instant_text(created_at)}#{_id(user_id)}#{_id(note_id)}#{_id(channel)}")
+
+
+def unsent_of(shard: int, until: datetime) -> Span:
+    return Span(f"UNSENT#{shard}", Path("GSI4SK") < f"{instant_text(until)}#{_LAST}", "GSI4")
+
+
+def outbox(at: datetime, shard: int, user_id: str, note_id: str, channel: str) -> IndexKey:
+    """What was sent on a day (UTC), to whomever."""
+    day = f"OUTBOX#{_minute(at)[:8]}#{shard}"
+    return IndexKey("GSI4", day, f"{instant_text(at)}#{_id(user_id)}#{_id(note_id)}#{_id(channel)}")
+
+
+def outbox_of(day: datetime, shard: int) -> Span:
+    return Span(f"OUTBOX#{_minute(day)[:8]}#{shard}", None, "GSI4")
+
+
+def _notes(user_id: str) -> str:
+    return f"NOTES#{_id(user_id)}"
+
+
+# Points and streaks ------------------------------------------------------------------------------------------------------------------
+
+
+def game_event(user_id: str, event_id: str) -> Key:
+    """What points were given for. They grow without bound, so they stand in a partition of their own; their ids sort by time."""
+    return Key(_game(user_id), f"EVT#{_id(event_id)}")
+
+
+def game_events_of(user_id: str) -> Span:
+    return Span(_game(user_id), SK.startswith("EVT#"))
+
+
+def game_day(user_id: str, day: date) -> Key:
+    """What a member did on one of their days: the caps count there."""
+    return Key(_game(user_id), f"DAY#{day:%Y%m%d}")
+
+
+def game_days(user_id: str) -> Span:
+    """Oldest first."""
+    return Span(_game(user_id), SK.startswith("DAY#"))
+
+
+def streak_ledger(user_id: str) -> Key:
+    return Key(_game(user_id), "STREAK")
+
+
+def game_season(user_id: str, season: str) -> Key:
+    """A member's sums over a season. One comes with each quarter, so they stand apart from the one of all time, which home reads."""
+    return Key(_game(user_id), f"SEASON#{_id(season)}")
+
+
+def game_seasons_of(user_id: str) -> Span:
+    """Oldest first."""
+    return Span(_game(user_id), SK.startswith("SEASON#"))
+
+
+def ranked(season: str, shard: int, score: int, user_id: str) -> IndexKey:
+    """An aggregate on the leaderboard of its season, the highest score first."""
+    return IndexKey("GSI4", f"BOARD#{_id(season)}#{shard}", f"{MAX_SEQ - score:013d}#{_id(user_id)}")
+
+
+def ranked_of(season: str, shard: int) -> Span:
+    """Best first."""
+    return Span(f"BOARD#{_id(season)}#{shard}", None, "GSI4")
+
+
+def ranked_behind(season: str, shard: int, score: int, user_id: str) -> Span:
+    place = ranked(season, shard, score, user_id)
+    return Span(place.pk, Path("GSI4SK") > place.sk, "GSI4")
+
+
+def ranked_ahead(season: str, shard: int, score: int, user_id: str) -> Span:
+    place = ranked(season, shard, score, user_id)
+    return Span(place.pk, Path("GSI4SK") < place.sk, "GSI4")
+
+
+def _game(user_id: str) -> str:
+    return f"GAME#{_id(user_id)}"
+
+
+# The change feed -----------------------------------------------------------------------------------------------------------------------
+
+
+OF_THE_FEED = ("FEED#", "AUDIT#")
+"""How the partitions begin in which the consumers of the feed keep what they need. No consumer takes changes of these: its own write would
+follow from its own write, without end."""
+
+
+def feed_shard(consumer: str, shard_id: str) -> Key:
+    """Where a consumer of the feed is in a shard of the table's stream, and which process reads it."""
+    return Key(f"FEED#{_id(consumer)}", f"SHARD#{_id(shard_id)}")
+
+
+def feed_shards_of(consumer: str) -> Span:
+    return Span(f"FEED#{_id(consumer)}", SK.startswith("SHARD#"))
+
+
+def audit_head(chain_id: str) -> Key:
+    """How far a chain of the audit log goes."""
+    return Key(f"AUDIT#{_id(chain_id)}", "HEAD")
+
+
+def audit_chain(month: str, chain_id: str) -> Key:
+    """That there is a chain; `month` (YYYYMM) is the one in which it began."""
+    return Key("AUDIT#CHAINS", f"CHAIN#{_id(month)}#{_id(chain_id)}")
+
+
+def audit_chains_of(month: str | None) -> Span:
+    """None: of all months."""
+    return Span("AUDIT#CHAINS", SK.startswith("CHAIN#" if month is None else f"CHAIN#{_id(month)}#"))
 
 
 # The edge --------------------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The moderation hand-off with a real worker on the emulator's SQS: reviews, a killed worker, a task that always fails."""
+"""The moderation hand-off with a real feed and a real worker on the emulator's SQS: reviews, a killed worker, a task that always fails."""
 
 import os
 import signal
@@ -21,6 +21,7 @@ from goalgraph.adapters.local.embedded import ROOT
 from goalgraph.table.dynamodb import DynamoTable
 from tests.chat.world import members
 from tests.e2e import worker_settings
+from tests.e2e.conftest import StartFeed
 from tests.e2e.moderators import POISON, STALL
 from tests.fixtures import new_user
 
@@ -38,11 +39,12 @@ def until(condition: Callable[[], object], worker: subprocess.Popen[bytes]) -> N
 
 
 @pytest.fixture
-def queued(dynamo_world: DynamoTable) -> Iterator[None]:
-    """Services that send to the real queues."""
+def queued(dynamo_world: DynamoTable, start_feed: StartFeed) -> Iterator[None]:
+    """Services that send to the real queues, and a feed that does."""
     ports = settings.PORTS | {"jobs": {"BACKEND": "goalgraph.adapters.jobs.CeleryJobs"}}
     with override_settings(PORTS=ports, QUEUE_VISIBILITY_SECONDS=worker_settings.QUEUE_VISIBILITY_SECONDS):
         call_command("create_queues")
+        start_feed("--consumer", "dispatch")
         yield
 
 
@@ -107,10 +109,10 @@ def test_a_worker_killed_in_the_middle_of_a_review_loses_nothing(room, start_wor
 
 def test_a_task_that_always_fails_ends_among_the_dead_letters_and_holds_up_nobody(room, start_worker):
     ana, room_id = room
-    before = queues.dead_letters()["moderation"]
+    before = queues.dead_letters()["feed-moderation"]
     worker = start_worker()
     messages.send(ana, room_id, POISON)
-    until(lambda: queues.dead_letters()["moderation"] == before + 1, worker)
+    until(lambda: queues.dead_letters()["feed-moderation"] == before + 1, worker)
 
     carla, dora = members(2)
     other = services.open_room(carla, [dora.user_id]).id

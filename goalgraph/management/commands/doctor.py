@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -15,13 +16,17 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from goalgraph import health, wiring
+from goalgraph.feed import leases
+from goalgraph.feed.consumers import consumers
 from goalgraph.table import creation
 from goalgraph.table.definition import TTL_ATTRIBUTE
 from goalgraph.table.dynamodb import DynamoTable
+from goalgraph.table.port import TableError
 from goalgraph.table.transport import Refused
 
 CLOCK_WARNING, CLOCK_ERROR = 30, 300
 """Seconds. AWS refuses a signature that is five minutes off; a token's `exp` and a reminder's minute suffer earlier."""
+FEED_LAG_WARNING = timedelta(minutes=2)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -54,7 +59,7 @@ class Command(BaseCommand):
 
 def examine() -> Iterator[Finding]:
     """All findings. Each examination stands alone: one that breaks is a finding too, and the others still run."""
-    for examination in (_settings, _services, _table, _migrations, _clock):
+    for examination in (_settings, _services, _table, _feed, _migrations, _clock):
         yield from _guarded(examination)
 
 
@@ -124,6 +129,22 @@ def _table() -> Iterator[Finding]:
         yield Finding("fail", "table", f"{adapter.name}: {'; '.join(wrong)}", "Run `manage.py create_table`, which adds what is missing.")
     else:
         yield Finding("ok", "table", f"{adapter.name} has its keys, indexes, stream and expiry")
+
+
+def _feed() -> Iterator[Finding]:
+    """How far each consumer of the change feed is behind, as the pollers stored it. (Where Lambda reads, its metric IteratorAge tells.)"""
+    for name in consumers():
+        try:
+            behind = leases.lag(name)
+        except TableError:
+            return  # said above, by the probe
+        if behind is None:
+            yield Finding("warn", "feed", f"{name} was never read for", "Run `manage.py feed`, unless Lambda does its work.")
+        elif behind > FEED_LAG_WARNING:
+            said = f"{name} is {behind.total_seconds():.0f} s behind"
+            yield Finding("warn", "feed", said, "Look at the log of `manage.py feed`, or start more of them. The stream keeps 24 hours.")
+        else:
+            yield Finding("ok", "feed", f"{name} keeps up")
 
 
 def _migrations() -> Iterator[Finding]:

@@ -22,6 +22,7 @@ MINUTES = INSTANTS.map(lambda instant: instant.replace(second=0, microsecond=0))
 """Some keys are as fine as a minute."""
 ARGUMENTS: dict[Any, st.SearchStrategy[Any]] = {
     str: IDS,
+    str | None: st.none() | IDS,
     int: st.integers(1, 9_999),
     int | None: st.none() | st.integers(1, 9_999),
     bool: st.booleans(),
@@ -90,13 +91,13 @@ def injections() -> list[Any]:
         pytest.param(function, name, id=f"{function_name}({name})")
         for function_name, function in FUNCTIONS.items()
         for name, kind in types_of(function).items()
-        if kind is str
+        if kind is str and name != "sk"  # a sort key that this very page composed
     ]
 
 
 @pytest.mark.parametrize(("function", "parameter"), injections())
 def test_what_is_no_id_is_refused_at_each_place(function: Callable[..., Any], parameter: str) -> None:
-    good = {str: "good", int: 1, int | None: None, bool: True, float: 0.5, date: date(2027, 7, 1), datetime | None: None}
+    good = {str: "good", str | None: None, int: 1, int | None: None, bool: True, float: 0.5, date: date(2027, 7, 1), datetime | None: None}
     good |= {datetime: datetime(2027, 7, 1, tzinfo=UTC)}
     arguments = {name: good[kind] for name, kind in types_of(function).items()}
     function(**arguments)
@@ -148,6 +149,7 @@ def test_no_two_kinds_of_thing_share_a_key(data: st.DataObject, shared: list[str
 def test_each_span_can_be_sought(function: Callable[..., Span], data: st.DataObject) -> None:
     arguments = data.draw(arguments_of(function))
     assume(arguments.get("above", 0) + 1 < arguments.get("below", keys.MAX_SEQ))
+    assume(arguments.get("first", date.min) <= arguments.get("last", date.max) if function is keys.game_days else True)
     check_range(function(**arguments))
 
 
@@ -191,15 +193,13 @@ def test_lists_hold_their_own_kind(user: str, other: str) -> None:
 def test_the_wheel_turns_in_utc(at: datetime) -> None:
     in_utc = at.astimezone(UTC)
     assert keys.due_entry(at, 0, "t", "r") == keys.due_entry(in_utc, 0, "t", "r")
-    assert keys.due_day(at, 0, "t", "r") == keys.due_day(in_utc, 0, "t", "r")
     assert keys.due_entry(at, 7, "t", "r").pk == f"DUE#{in_utc.year:04}{in_utc:%m%d%H%M}#7"
     assert keys.due_entry(at, 7, "t", "r").pk < keys.due_entry(in_utc + timedelta(minutes=1), 7, "t", "r").pk
 
 
-@pytest.mark.parametrize("function", [keys.due_entry, keys.due_day])
-def test_the_wheel_refuses_a_naive_time(function: Callable[..., Any]) -> None:
+def test_the_wheel_refuses_a_naive_time() -> None:
     with pytest.raises(ValueError, match="time zone"):
-        function(datetime(2027, 7, 1), 0, "t", "r")  # noqa: DTZ001
+        keys.due_entry(datetime(2027, 7, 1), 0, "t", "r")  # noqa: DTZ001
 
 
 @given(identifier=IDS, shards=st.integers(1, 64))

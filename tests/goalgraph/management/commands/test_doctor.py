@@ -8,6 +8,8 @@ from django.test import override_settings
 
 from goalgraph import health
 from goalgraph.adapters.local.embedded import free_port
+from goalgraph.feed import leases
+from goalgraph.feed.consumers import consumers
 from goalgraph.table.definition import create_table_request
 from tests.goalgraph.test_health import table_at
 
@@ -34,12 +36,25 @@ def endpoint(dynamo_table) -> str:
 
 def test_a_good_instance_has_nothing_to_repair(dynamo_table):
     with override_settings(PORTS=table_at(endpoint(dynamo_table), dynamo_table.name)):
+        for consumer in consumers():
+            leases.take(consumer, "shard-of-doctor", leases.stored(consumer).get("shard-of-doctor"), "me")
         code, said = examined()
     assert code == 0, said
+    assert "feed: dispatch keeps up" in said
     assert said.endswith("All is well.\n")
     assert "has its keys, indexes, stream and expiry" in said
     assert "off the table's server" in said
     assert not [line for line in said.splitlines() if line.startswith(("fail", "warn"))]
+
+
+def test_a_feed_that_was_never_started_or_is_behind_is_told(memory_world):
+    _, said = examined()
+    assert "warn  feed: dispatch was never read for" in said
+    assert leases.take("dispatch", "shard-0", None, "me")
+    memory_world.advance(minutes=3)
+    _, said = examined()
+    assert "warn  feed: dispatch is 180 s behind" in said
+    assert "warn  feed: audit was never read for" in said
 
 
 def test_a_missing_table_comes_with_the_command_that_makes_it(dynamo_table):
