@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from chat import live, repository, reviews
+from chat import live, repository
 from chat.domain import (
     DELETED,
     EDITED,
@@ -38,7 +38,6 @@ def send(actor: Actor, room_id: str, text: str, *, client_id: str | None = None,
     marker = None if client_id is None else sent_digest(client_message_id(client_id))
     message = settled(lambda: _send(actor, room_id, checked, marker, reply_to), tries=64)
     live.sent(actor, message)
-    reviews.room(actor, room_id, int(message.seq))
     return message
 
 
@@ -238,8 +237,6 @@ def _rewritten(actor: Actor, message_id: str, change: Callable[[Message], None])
     message, changed = settled(attempt)
     if changed:
         live.changed(actor, message, message.state)
-        if message.state == EDITED:
-            reviews.message(actor, message.room_id, int(message.seq))
     return message
 
 

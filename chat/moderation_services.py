@@ -1,6 +1,6 @@
 """How messages are reviewed, reported and taken away, and the queue in which people find what to look at.
 
-Reviews run after the message was stored and announced: a moderator never holds up a chat.
+Reviews follow from the change feed, after the message was stored and announced: a moderator never holds up a chat.
 """
 
 import logging
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from django.conf import settings
 
-from chat import live, repository, reviews
+from chat import live, repository
 from chat import moderation_repository as cases
 from chat.domain import DELETED, REDACTED, MessageRef
 from chat.items import Message, MessageEdit
@@ -70,7 +70,7 @@ def review_room(actor: Actor, room_id: str, seq: int) -> None:
         if reached > begin:
             cases.mark_reviewed(actor, room_id, reached)
     if reached < seq:
-        reviews.room(actor, room_id, seq)
+        _enqueue_room(actor, room_id, seq)
 
 
 def review_message(actor: Actor, room_id: str, seq: int) -> None:
@@ -93,7 +93,7 @@ def _sweep_shard(actor: Actor, shard: int) -> int:
     found = cases.reviews_due(actor, shard)
     edits = [due for due in found if due.seq is not None and due.updated_at < late]
     for due in edits:
-        reviews.message(actor, due.room_id, int(due.seq))
+        wiring.jobs().enqueue("chat.tasks.review_message", room_id=due.room_id, seq=int(due.seq), tenant_id=actor.tenant_id)
     rooms = [due for due in found if due.seq is None]
     return len(edits) + sum(_sweep_room(actor, due, *pair) for due, pair in zip(rooms, _rooms(actor, rooms), strict=True))
 
@@ -102,11 +102,15 @@ def _sweep_room(actor: Actor, due: ReviewDue, last: int, active_at: datetime | N
     now = wiring.clock().now()
     if active_at is not None and reviewed < last:
         if active_at < now - GRACE:
-            reviews.room(actor, due.room_id, last)
+            _enqueue_room(actor, due.room_id, last)
             return 1
     elif active_at is None or active_at < now - QUIET:
         cases.take_off(actor, due)
     return 0
+
+
+def _enqueue_room(actor: Actor, room_id: str, seq: int) -> None:
+    wiring.jobs().enqueue("chat.tasks.review_room", room_id=room_id, seq=seq, tenant_id=actor.tenant_id)
 
 
 def _rooms(actor: Actor, dues: list[ReviewDue]) -> list[tuple[int, datetime | None, int]]:

@@ -134,6 +134,14 @@ def unread_count(actor: Actor, room_id: str) -> int:
     return unread(int(room.seq), int(mark.seq)) if room and mark else 0
 
 
+def first_unread(actor: Actor, room_id: str) -> Message | None:
+    """The first message of a room that the actor has not read; None where they have read all, or are not in it."""
+    ((room, mark),) = repository.rooms_and_marks(actor, [room_id])
+    if room is None or mark is None or not unread(int(room.seq), int(mark.seq)):
+        return None
+    return next(iter(repository.messages(actor, room_id, above=int(mark.seq), limit=1)), None)
+
+
 def last_messages(actor: Actor, rooms: Sequence[Room]) -> dict[str, Message]:
     """The newest messages of rooms the actor was already shown, by the room's id; none where there is none, or none is kept."""
     written = [room for room in rooms if int(room.seq)]

@@ -1,4 +1,4 @@
-"""Celery's entry points. A task that fails is tried again, and one that is lost is found by a sweep."""
+"""Celery's entry points: reviews that a sweep found, or that were left of a long one. One that is lost is found again."""
 
 from celery import shared_task
 

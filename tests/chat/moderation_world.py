@@ -1,28 +1,38 @@
-"""What the tests of moderation share: staff, and a worker that does at once what was enqueued."""
+"""What the tests of moderation share: staff, the change feed, and a worker that does at once what is to be done."""
+
+from collections.abc import Callable
+from functools import partial
 
 from django.utils.module_loading import import_string
 
+from chat.events import TRANSLATORS
+from chat.handlers import HANDLERS
 from goalgraph import wiring
 from goalgraph.auth.actor import Actor
 from goalgraph.ports.moderator import Verdict
+from tests.streamed import changes_since
 
 STAFF = Actor(user_id="moderator", scopes=frozenset({"staff"}))
 CARD = "4111 1111 1111 1111"
 
 
-def lose() -> list[tuple[str, dict]]:
-    """What was enqueued since, and is now forgotten."""
-    lost = list(wiring.jobs().enqueued)
+def lose() -> list[Callable[[], None]]:
+    """What the change feed and the sweep would have had done since, and is now forgotten, unless somebody calls it."""
+    told = [
+        event for change in changes_since() if (translate := TRANSLATORS.get(type(change.item).__name__)) for event in translate(change)
+    ]
+    wanted = [partial(HANDLERS[event.type], event) for event in told if event.type in HANDLERS]
+    enqueued = [partial(import_string(name), **arguments) for name, arguments in wiring.jobs().enqueued]
     wiring.jobs().enqueued.clear()
-    return lost
+    return [*wanted, *enqueued]
 
 
 def work() -> int:
-    """Run what was enqueued, and what that enqueues; returns how many tasks that were."""
+    """Do what is to be done, and what that has to be done; returns how many calls that were."""
     count = 0
-    while enqueued := lose():
-        for name, arguments in enqueued:
-            import_string(name)(**arguments)
+    while calls := lose():
+        for call in calls:
+            call()
             count += 1
     return count
 
