@@ -9,12 +9,15 @@ from typing import Any, NamedTuple, Self
 from goalgraph import inputs
 from goalgraph.errors import Invalid, NotFound
 from goalgraph.ids import is_id
+from goals import recurrence
 
 MAX_ACTIVE_GOALS = 5
 MAX_GOALS = 200
 """Goals a member may keep in all, archived ones included."""
 MAX_TASKS = 50
-"""Tasks in one goal, done ones included."""
+"""Tasks in one goal, done ones included. A series counts as one of them."""
+DAYS_OF_PAST_OCCURRENCES = 90
+"""How long the done occurrences of a series are kept while it goes on."""
 MAX_ASSIGNEES = 5
 MAX_REMINDERS = 5
 MAX_TAGS = 10
@@ -129,6 +132,10 @@ def _reminder(value: Mapping[str, Any], field: str) -> ReminderRule:
     return ReminderRule(None if at is None else inputs.instant(at, field=field), before)
 
 
+def repeat(value: str, *, field: str) -> str:
+    return recurrence.parse(value, field=field).text
+
+
 _title = partial(inputs.text, longest=200)
 _GOAL_CHECKS: dict[str, Any] = {
     "title": _required(_title),
@@ -142,8 +149,10 @@ _TASK_CHECKS: dict[str, Any] = {
     "nlp_plan": partial(inputs.json_document, most_bytes=MAX_PLAN_BYTES),
     "assignees": assignees,
     "reminders": reminders,
+    "repeat": repeat,
+    "repeat_from": partial(inputs.one_of, allowed=recurrence.STARTS),
 }
-_API_NAMES = {"due_at": "dueAt", "nlp_plan": "nlpPlan"}
+_API_NAMES = {"due_at": "dueAt", "nlp_plan": "nlpPlan", "repeat_from": "repeatFrom"}
 _CLEARED: dict[str, Any] = {"tags": [], "assignees": [], "reminders": [], "visibility": PRIVATE}
 
 

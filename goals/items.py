@@ -7,8 +7,9 @@ from pynamodb.attributes import BooleanAttribute, ListAttribute, MapAttribute, N
 from goalgraph.table import keys
 from goalgraph.table.attributes import InstantAttribute, JSONText
 from goalgraph.table.items import CoreItem
-from goalgraph.table.port import IndexKey, Key
+from goalgraph.table.port import Key
 from goals.domain import ACTIVE, OPEN, PRIVATE, GoalRef, ReminderRule, TaskRef, progress
+from goals.recurrence import Rule, parse
 
 DEFAULT_REMINDER = "due"
 """The reminder of a task that has none of its own: at its due minute."""
@@ -79,6 +80,9 @@ class TaskFields(CoreItem):
     done_at = InstantAttribute(null=True)
     assignees: ListAttribute[str] = ListAttribute(of=UnicodeAttribute, default=list)  # type: ignore[arg-type]
     reminders: ListAttribute[Reminder] = ListAttribute(of=Reminder, default=list)
+    repeat = UnicodeAttribute(null=True)
+    """The rule by which it comes again, as it holds from this occurrence on."""
+    repeat_from = UnicodeAttribute(null=True)
     due_shard = NumberAttribute()
     """Where on the due wheel its entries stand; kept, so that they are found again when the number of shards has changed."""
 
@@ -96,9 +100,30 @@ class TaskFields(CoreItem):
 
 
 class Task(TaskFields, discriminator="Task"):
-    """A step towards a goal. `owner_id` is the goal's owner."""
+    """A step towards a goal. `owner_id` is the goal's owner. Of what repeats, each occurrence is a task of its own."""
 
     nlp_plan = JSONText(null=True)
+    done_by = UnicodeAttribute(null=True)
+    series_id = UnicodeAttribute(null=True)
+    """The `task_id` of the first occurrence; none where it never repeated."""
+    due_wall = UnicodeAttribute(null=True)
+    """Of what repeats: what the owner's clock shows when it is due. It stays where `due_at` had to give way to a leap of the clocks."""
+    counted = BooleanAttribute(default=True)
+    """Whether the goal counts it. An occurrence that is done leaves that to the next one."""
+
+    @property
+    def wall(self) -> datetime:
+        """`due_wall`, a datetime without zone."""
+        return datetime.fromisoformat(self.due_wall)
+
+    @property
+    def rule(self) -> Rule | None:
+        return None if self.repeat is None else parse(self.repeat)
+
+    @property
+    def continues(self) -> bool:
+        """Whether it follows an earlier occurrence."""
+        return self.series_id not in (None, self.task_id)
 
     def key(self) -> Key:
         return keys.task(self.short_goal_id, self.task_id)
@@ -134,12 +159,15 @@ class DueEntry(CoreItem, discriminator="DueEntry"):
     reminder_id = UnicodeAttribute()
     at = InstantAttribute()
     shard = NumberAttribute()
+    due_wall = UnicodeAttribute(null=True)
+    """Of a task that repeats and was not done in time: of which later occurrence it reminds, by its wall time."""
+    due_at = InstantAttribute(null=True)
+    """When that occurrence is due."""
+    user_id = UnicodeAttribute(null=True)
+    """Who asked to be reminded again; without it, all whom the task concerns."""
 
     def key(self) -> Key:
         return keys.due_entry(self.at, int(self.shard), self.task_id, self.reminder_id)
-
-    def index_keys(self) -> tuple[IndexKey, ...]:
-        return (keys.due_day(self.at, int(self.shard), self.task_id, self.reminder_id),)
 
 
 def copies_of(task: Task | None) -> dict[Key, CoreItem]:
@@ -160,8 +188,12 @@ def _due_entries(task: Task) -> list[CoreItem]:
     ]
 
 
+def reminder_rules(task: TaskFields) -> list[tuple[str, ReminderRule]]:
+    """How to remind of a task, each with the reminder's id."""
+    return [(reminder.id, reminder.rule()) for reminder in task.reminders] or [(DEFAULT_REMINDER, ReminderRule(None, 0))]
+
+
 def due_instants(task: Task) -> list[tuple[str, datetime]]:
     """When to remind of a task, each with the reminder's id."""
-    rules = [(reminder.id, reminder.rule()) for reminder in task.reminders] or [(DEFAULT_REMINDER, ReminderRule(None, 0))]
-    instants = [(name, rule.instant(task.due_at)) for name, rule in rules]
+    instants = [(name, rule.instant(task.due_at)) for name, rule in reminder_rules(task)]
     return [(name, at) for name, at in instants if at is not None]

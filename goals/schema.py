@@ -13,6 +13,7 @@ from goalgraph.graphql.scalars import JSON, DateTime
 from goalgraph.table.table import Page
 from goals import items, services, task_services
 from goals.domain import MAX_ACTIVE_GOALS, MAX_TASKS
+from goals.recurrence import FROM_DUE
 from users.schema import User
 
 
@@ -37,8 +38,14 @@ class Task(graphene.ObjectType):
     reminders = graphene.List(
         graphene.NonNull(Reminder), required=True, description="Its own reminders. Without any, it is reminded of when it is due."
     )
+    repeat = graphene.String(description="The rule by which it comes again, as it holds from this occurrence on (an RRULE of RFC 5545).")
+    repeat_from = graphene.String(description="What the rule's interval counts from: due or completion; null where it does not repeat.")
     done_at = DateTime(description="When it was done.")
     created_at = DateTime(required=True, description="When it was planned.")
+
+    @staticmethod
+    def resolve_repeat_from(task: items.TaskFields, _: graphene.ResolveInfo) -> str | None:
+        return None if task.repeat is None else task.repeat_from or FROM_DUE
 
     @staticmethod
     def resolve_nlp_plan(task: items.TaskFields, info: graphene.ResolveInfo) -> Any:
@@ -141,6 +148,10 @@ class TaskInput(graphene.InputObjectType):
     nlp_plan = JSON(description="At most 4096 bytes and 8 levels.")
     assignees = graphene.List(graphene.NonNull(graphene.ID), description="At most 5 members who are to do it.")
     reminders = graphene.List(graphene.NonNull(ReminderInput), description="At most 5.")
+    repeat = graphene.String(
+        description="An RRULE of RFC 5545 of at most 200 characters, such as FREQ=WEEKLY;BYDAY=MO,TH. It takes the time of day from dueAt."
+    )
+    repeat_from = graphene.String(description="What the rule's interval counts from: due (as it is without this) or completion.")
 
 
 class TaskPatch(graphene.InputObjectType):
@@ -151,6 +162,10 @@ class TaskPatch(graphene.InputObjectType):
     nlp_plan = JSON(description="At most 4096 bytes and 8 levels.")
     assignees = graphene.List(graphene.NonNull(graphene.ID), description="At most 5 members who are to do it.")
     reminders = graphene.List(graphene.NonNull(ReminderInput), description="At most 5.")
+    repeat = graphene.String(
+        description="An RRULE of RFC 5545 of at most 200 characters, such as FREQ=WEEKLY;BYDAY=MO,TH. It takes the time of day from dueAt."
+    )
+    repeat_from = graphene.String(description="What the rule's interval counts from: due (as it is without this) or completion.")
 
 
 class Query:
@@ -243,8 +258,14 @@ class Mutation:
     update_task = graphene.Field(
         graphene.NonNull(Task), id=_TASK_ID, input=TaskPatch(required=True, description="What changes."), description="Change a task."
     )
-    mark_task_done = graphene.Field(graphene.NonNull(Task), task_id=_TASK_ID, description="Say that a task is done.")
-    reopen_task = graphene.Field(graphene.NonNull(Task), task_id=_TASK_ID, description="Say that a task is not done after all.")
+    mark_task_done = graphene.Field(
+        graphene.NonNull(Task), task_id=_TASK_ID, description="Say that a task is done. Of what repeats, the next occurrence is planned."
+    )
+    reopen_task = graphene.Field(
+        graphene.NonNull(Task),
+        task_id=_TASK_ID,
+        description="Say that a task is not done after all. The next occurrence goes, unless it was done or changed.",
+    )
     decline_task = graphene.Boolean(
         required=True, task_id=_TASK_ID, description="Take oneself off a task that somebody else gave one to do. Always true."
     )
