@@ -155,7 +155,9 @@ def test_members_have_the_one_permission_and_no_sql_row(support: Client) -> None
 def test_support_sees_a_member_with_private_goals_and_tasks(support: Client) -> None:
     actor = ana()
     users.block(actor, "bruno")
-    table(actor).put(GameAggregate(owner_id="ana", score=1234, level=7, streak_current=3, streak_longest=21, badges=["early-bird"]))
+    now = wiring.clock().now()
+    streak = {"streak_current": 3, "streak_longest": 21, "streak_day": now.date().isoformat(), "streak_at": now, "streak_zones": ["UTC"]}
+    table(actor).put(GameAggregate(owner_id="ana", score=1234, level=7, badges=["early-bird"], **streak))
 
     shown = text_of(support.get(FORM + "?user=+ana+"))
 
