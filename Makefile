@@ -14,8 +14,8 @@ DUMMY_PRODUCTION := env DJANGO_SETTINGS_MODULE=goalgraph.settings.production \
 	SECRET_KEY=lint-only-7b1e94c05fd24a6c8e1b39fa2d7760c4e58f13ab9d42 \
 	ALLOWED_HOSTS=api.example.com PUBLIC_URL=https://api.example.com ALLOWED_ORIGINS=https://app.example.com \
 	DATABASE_URL=sqlite:////nowhere/lint.sqlite3 REDIS_URL=rediss://redis.example.com:6379/0 CELERY_BROKER_URL=sqs:// SQS_QUEUES_URL=https://sqs.us-east-1.amazonaws.com/000000000000 \
-	OIDC_ISSUER=https://issuer.example.com OIDC_AUDIENCE=goalgraph EMAIL_URL=smtp+tls://lint:lint@mail.example.com:587 \
-	AWS_ENDPOINT_URL= AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=lint AWS_SECRET_ACCESS_KEY=lint
+	OIDC_ISSUER=https://issuer.example.com OIDC_AUDIENCE=goalgraph EMAIL_URL=ses:// MAIL_FROM=lint@example.com \
+	AUDIT_BUCKET=lint AWS_ENDPOINT_URL= AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=lint AWS_SECRET_ACCESS_KEY=lint
 
 .PHONY: help run test lint bench soak schema lock install clean
 .DELETE_ON_ERROR:

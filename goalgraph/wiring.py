@@ -13,11 +13,17 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 if TYPE_CHECKING:
+    from goalgraph.ports.audit_log import AuditLog
     from goalgraph.ports.clock import Clock
+    from goalgraph.ports.events import EventBus
     from goalgraph.ports.jobs import Jobs
+    from goalgraph.ports.leaderboards import Leaderboards
     from goalgraph.ports.live import Live
     from goalgraph.ports.moderator import Moderator
     from goalgraph.ports.presence import Presence
+    from goalgraph.ports.push import Push
+    from goalgraph.ports.sms import Sms
+    from goalgraph.ports.streams import ChangeStream
     from goalgraph.table.port import Adapter
 
 
@@ -31,12 +37,24 @@ def port(name: str) -> Any:
     return import_string(config["BACKEND"])(**config.get("OPTIONS", {}))
 
 
+def audit_log() -> "AuditLog":
+    return cast("AuditLog", port("audit_log"))
+
+
 def clock() -> "Clock":
     return cast("Clock", port("clock"))
 
 
+def event_bus() -> "EventBus":
+    return cast("EventBus", port("event_bus"))
+
+
 def jobs() -> "Jobs":
     return cast("Jobs", port("jobs"))
+
+
+def leaderboards() -> "Leaderboards":
+    return cast("Leaderboards", port("leaderboards"))
 
 
 def live() -> "Live":
@@ -49,6 +67,18 @@ def moderator() -> "Moderator":
 
 def presence() -> "Presence":
     return cast("Presence", port("presence"))
+
+
+def stream() -> "ChangeStream":
+    return cast("ChangeStream", port("stream"))
+
+
+def push() -> "Push":
+    return cast("Push", port("push"))
+
+
+def sms() -> "Sms":
+    return cast("Sms", port("sms"))
 
 
 def table_adapter() -> "Adapter":

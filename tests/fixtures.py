@@ -59,12 +59,18 @@ def memory_world() -> Iterator[FakeClock]:
     """Services on an empty table in memory, and the clock they go by."""
     with override_settings(
         PORTS={
-            "table": {"BACKEND": "goalgraph.table.memory.MemoryTable"},
+            "table": {"BACKEND": "tests.streamed.StreamedTable"},
+            "audit_log": {"BACKEND": "goalgraph.adapters.audit_log.MemoryAuditLog"},
             "clock": {"BACKEND": "tests.fixtures.FakeClock"},
+            "event_bus": {"BACKEND": "goalgraph.adapters.events.RecordingBus"},
+            "leaderboards": {"BACKEND": "goalgraph.adapters.leaderboards.MemoryLeaderboards"},
             "live": {"BACKEND": "goalgraph.adapters.live.RecordingLive"},
             "jobs": {"BACKEND": "goalgraph.adapters.jobs.RecordingJobs"},
-            "presence": {"BACKEND": "goalgraph.adapters.presence.MemoryPresence"},
             "moderator": {"BACKEND": "goalgraph.adapters.moderation.rules.RulesModerator"},
+            "presence": {"BACKEND": "goalgraph.adapters.presence.MemoryPresence"},
+            "push": {"BACKEND": "goalgraph.adapters.push.RecordingPush"},
+            "sms": {"BACKEND": "goalgraph.adapters.sms.RecordingSms"},
+            "stream": {"BACKEND": "goalgraph.adapters.streams.RecordedStream"},
         }
     ):
         yield wiring.port("clock")
@@ -77,8 +83,16 @@ def dynamo_world() -> Iterator[DynamoTable]:
     options = {"name": adapter.name, "region": settings.AWS_REGION, "endpoint_url": settings.AWS_ENDPOINT_URL, "pool": 64}
     ports = {
         "table": {"BACKEND": "goalgraph.table.dynamodb.DynamoTable", "OPTIONS": options},
+        "audit_log": {"BACKEND": "goalgraph.adapters.audit_log.MemoryAuditLog"},
+        "event_bus": {"BACKEND": "goalgraph.adapters.events.RecordingBus"},
         "live": {"BACKEND": "goalgraph.adapters.live.RecordingLive"},
         "jobs": {"BACKEND": "goalgraph.adapters.jobs.RecordingJobs"},
+        "push": {"BACKEND": "goalgraph.adapters.push.RecordingPush"},
+        "sms": {"BACKEND": "goalgraph.adapters.sms.RecordingSms"},
+        "stream": {
+            "BACKEND": "goalgraph.adapters.streams.DynamoStream",
+            "OPTIONS": {"table": adapter.name, "region": settings.AWS_REGION, "endpoint_url": settings.AWS_ENDPOINT_URL},
+        },
     }
     with override_settings(PORTS=settings.PORTS | ports):
         yield adapter

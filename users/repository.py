@@ -34,6 +34,12 @@ def profiles_and_blocks(actor: Actor, user_ids: Sequence[str]) -> list[tuple[Pro
     return [(cast("Profile | None", profile), bool(one or other)) for profile, one, other in triples]
 
 
+def tags_of(actor: Actor, user_ids: Sequence[str]) -> dict[str, list[str]]:
+    found = table(actor).get_many([keys.profile(user_id) for user_id in user_ids], consistent=True)
+    profiles = zip(user_ids, cast("list[Profile | None]", found), strict=True)
+    return {user_id: list(profile.tags) if profile else [] for user_id, profile in profiles}
+
+
 def blocked(actor: Actor, user_id: str) -> bool:
     """Whether one of the two has blocked the other."""
     return any(table(actor).get_many(_blocks(actor, user_id), consistent=True))

@@ -60,6 +60,11 @@ class Addressee:
     tier: str
 
 
+def tags_of(actor: Actor, user_ids: Sequence[str]) -> dict[str, list[str]]:
+    """What members care about, by their id; whether they may be seen is for the caller to ask before it shows anything."""
+    return repository.tags_of(actor, user_ids)
+
+
 def addressee(found: CoreItem | None) -> Addressee:
     """Out of the item at a profile's key, which others read together with items of their own; None: there is none."""
     profile = found if isinstance(found, Profile) else Profile()

@@ -6,8 +6,13 @@ from typing import Any
 import environ
 
 from goalgraph.logs import LOGGING  # noqa: F401 - Django reads it
+from goalgraph.settings.beat import *  # noqa: F403
+from goalgraph.settings.channels import *  # noqa: F403
 from goalgraph.settings.edge import *  # noqa: F403
+from goalgraph.settings.feed import *  # noqa: F403
+from goalgraph.settings.gamification import *  # noqa: F403
 from goalgraph.settings.identity import *  # noqa: F403
+from goalgraph.settings.notifications import *  # noqa: F403
 from goalgraph.settings.queues import *  # noqa: F403
 
 env = environ.Env()
@@ -46,6 +51,7 @@ INSTALLED_APPS = [
     "goals",
     "chat",
     "gamification",
+    "notifications",
 ]
 
 # Django's own middlewares cost a thread hop each under ASGI. `goalgraph.middleware.api` answers the paths of the API by their view at
@@ -89,7 +95,6 @@ STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-EMAIL_CONFIG = env.email_url("EMAIL_URL", "consolemail://")
 vars().update(EMAIL_CONFIG)
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
@@ -112,13 +117,21 @@ AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", "") or None
 GRAPHENE = {"SCHEMA": "goalgraph.graphql.schema.schema", "SCHEMA_OUTPUT": "schema.graphql", "SCHEMA_INDENT": None}
 
 PORTS: dict[str, dict[str, Any]] = {
+    "audit_log": {"BACKEND": "goalgraph.adapters.audit_log.S3AuditLog", "OPTIONS": {"bucket": AUDIT_BUCKET, "region": AWS_REGION}},
     "clock": {"BACKEND": "goalgraph.ports.clock.SystemClock"},
+    **CHANNEL_PORTS,
+    "event_bus": {"BACKEND": "goalgraph.adapters.events.EventBridgeBus", "OPTIONS": {"name": EVENT_BUS_NAME, "region": AWS_REGION}},
     "jobs": {"BACKEND": "goalgraph.adapters.jobs.CeleryJobs"},
+    "leaderboards": {"BACKEND": "goalgraph.adapters.leaderboards.RedisLeaderboards", "OPTIONS": {"url": REDIS_URL}},
     "live": {"BACKEND": "goalgraph.adapters.live.ChannelsLive"},
     "moderator": {"BACKEND": "goalgraph.adapters.moderation.rules.RulesModerator"},
     "presence": {
         "BACKEND": "goalgraph.adapters.presence.RedisPresence",
         "OPTIONS": {"url": REDIS_URL, "seconds": env.float("LIVE_PRESENCE_SECONDS", 60.0)},
+    },
+    "stream": {
+        "BACKEND": "goalgraph.adapters.streams.DynamoStream",
+        "OPTIONS": {"table": GOALGRAPH_TABLE, "region": AWS_REGION, "endpoint_url": AWS_ENDPOINT_URL},
     },
     "table": {
         "BACKEND": "goalgraph.table.dynamodb.DynamoTable",
@@ -131,8 +144,19 @@ CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-ke
 CORS_EXPOSE_HEADERS = ("retry-after", "x-trace-id")
 CORS_URLS_REGEX = r"^/(graphql|me|profile|uploads)$"
 
+FEED_LEASE_SECONDS = env.float("FEED_LEASE_SECONDS", 20.0)
+"""How long a shard of the change feed stays with a process that does not answer any more."""
+FEED_METRICS = env.str("FEED_METRICS", "")
+"""Where `manage.py feed` shows its metrics to Prometheus, such as 127.0.0.1:9100; empty: nowhere."""
+
 DUE_SHARDS = env.int("DUE_SHARDS", 16)
 """Over how many partitions each minute of the due wheel is spread. A task keeps the shard it was given."""
+DUE_PRIORITY_SHARDS = env.int("DUE_PRIORITY_SHARDS", 4)
+"""How many more of them, numbered after the others, are for premium members."""
+REMINDER_EXPIRES_HOURS = env.int("REMINDER_EXPIRES_HOURS", 24)
+"""How late a reminder may be and still be sent. Later it is recorded as expired."""
+TENANTS = env.list("TENANTS", default=[])
+"""The ids of the company tenants, whose partitions sweeps go through as well."""
 
 CHAT_RETENTION_DAYS = env.int("CHAT_RETENTION_DAYS", 365)
 """How long messages are kept."""
@@ -141,6 +165,9 @@ FREE_ROOMS_PER_DAY = env.int("FREE_ROOMS_PER_DAY", 5)
 
 CONNECTION_REQUESTS_PER_DAY = env.int("CONNECTION_REQUESTS_PER_DAY", 50)
 """Members whom one may ask to connect on one day (UTC)."""
+
+LEADERBOARD_SHARDS = env.int("LEADERBOARD_SHARDS", 16)
+"""Over how many partitions the aggregates of a season are spread by score. An aggregate keeps the shard it was given."""
 
 MODERATION_RETENTION_DAYS = env.int("MODERATION_RETENTION_DAYS", 365)
 """How long a moderation case, with what it quotes, is kept after it last changed."""

@@ -1,5 +1,8 @@
 """Settings of production. They refuse to start on a missing, default or weak value, and name every such value at once."""
 
+import base64
+import re
+from email.utils import parseaddr
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -20,6 +23,24 @@ def _https(url: str) -> bool:
     return parts.scheme == "https" and bool(parts.hostname)
 
 
+def _mailbox(text: str) -> bool:
+    """Whether mails may come from `text`; .example is nobody's (RFC 2606)."""
+    local, _, domain = parseaddr(text)[1].rpartition("@")
+    return bool(local) and "." in domain and not domain.endswith(".example")
+
+
+def _vapid_key() -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(VAPID_PRIVATE_KEY + "=" * (-len(VAPID_PRIVATE_KEY) % 4))) == 32
+    except ValueError:
+        return False
+
+
+def _application(platform: str) -> bool:
+    arn = SNS_PLATFORM_APPLICATIONS.get(platform)
+    return arn is None or bool(re.fullmatch(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:app/[A-Z_]+/[A-Za-z0-9_.-]+", arn))
+
+
 def _complaints() -> list[str]:
     """A sentence for each setting that production cannot start with."""
     embedded_issuer = bool(OIDC_ISSUER) and OIDC_ISSUER == PUBLIC_URL
@@ -33,6 +54,7 @@ def _complaints() -> list[str]:
         "SQS_QUEUES_URL: say where the queues are, such as https://sqs.us-east-1.amazonaws.com/123456789012.": (
             CELERY_BROKER_URL.startswith("sqs:") and not _https(SQS_QUEUES_URL)
         ),
+        "AUDIT_BUCKET: name the S3 bucket that keeps the audit log.": not env.str("AUDIT_BUCKET", ""),
         "OIDC_ISSUER: give the issuer's https address, exactly as its tokens spell it.": not _https(OIDC_ISSUER),
         "OIDC_AUDIENCE: name the audience, or the client ids, that access tokens are made for.": not env.str("OIDC_AUDIENCE", ""),
         "ISSUER_PRIVATE_KEYS: the embedded issuer needs its own signing keys.": embedded_issuer and not ISSUER_PRIVATE_KEYS,
@@ -46,6 +68,14 @@ def _complaints() -> list[str]:
         "EMAIL_URL: name the mail service, such as smtp+tls://user:password@host:587.": (
             EMAIL_CONFIG["EMAIL_BACKEND"].rpartition(".")[0].rpartition(".")[2] in ("console", "dummy", "locmem", "filebased")
         ),
+        "MAIL_FROM: say whom members' mails come from, such as GoalGraph <hello@example.com>.": not _mailbox(env.str("MAIL_FROM", "")),
+        "APP_URL: leave it out, or give the https address of the application.": bool(APP_URL) and not _https(APP_URL),
+        "VAPID_PRIVATE_KEY: leave it out, or give a key of 32 bytes in base64url.": bool(VAPID_PRIVATE_KEY) and not _vapid_key(),
+        "VAPID_SUBJECT: push services want a mailto: or https: address of ours.": (
+            bool(VAPID_PRIVATE_KEY) and not (_https(VAPID_SUBJECT) or _mailbox(VAPID_SUBJECT.removeprefix("mailto:")))
+        ),
+        "SNS_APNS_APPLICATION: leave it out, or give the ARN of a platform application.": not _application("apns"),
+        "SNS_FCM_APPLICATION: leave it out, or give the ARN of a platform application.": not _application("fcm"),
         "METRICS_TOKEN: leave it out, or set at least 20 characters.": 0 < len(METRICS_TOKEN) < 20,
     }
     return [sentence for sentence, broken in rules.items() if broken]

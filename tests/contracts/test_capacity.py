@@ -17,13 +17,18 @@ import pytest
 from chat import message_services as messages
 from chat import services as rooms
 from chat.items import Message, Room
-from goalgraph.auth.actor import Actor
+from goalgraph.auth.actor import SYSTEM, Actor
 from goalgraph.graphql.context import Context
 from goalgraph.graphql.schema import schema
+from goalgraph.table.attributes import instant_text
 from goalgraph.table.metering import Meter, metered
 from goals import services, task_services
 from goals.items import Goal, Task
+from notifications import services as notifications
+from notifications.items import Notification
+from notifications.notices import Notice
 from tests.fixtures import FakeClock
+from tests.gamification.world import completed, handle
 from users import connection_services as connections
 from users import services as users
 
@@ -48,10 +53,16 @@ OPERATIONS = {
     "Query.agenda with plans": "{ agenda(first: 20) { edges { node { id nlpPlan } } } }",
     "Query.assignedTasks": "{ assignedTasks(first: 20) { edges { node { id title } } } }",
     "Query.gameStats": "{ gameStats { score } }",
+    "Query.seasons": "{ seasons { id score } }",
+    "Query.leaderboard": "{ leaderboard(first: 20) { rank score } }",
+    "Query.leaderboard among connections": '{ leaderboard(scope: "connections") { rank score user { nickname } } }',
     "Query.rooms": "{ rooms(first: 10) { edges { node { id title unreadCount } } } }",
     "Query.rooms with last messages": "{ rooms(first: 10) { edges { node { id lastMessage { text } } } } }",
     "Query.room": '{ room(id: "$room") { id memberCount unreadCount members { userId } } }',
     "Query.messages": '{ messages(roomId: "$room", first: 50) { id text } }',
+    "Query.notifications": "{ notifications(first: 20) { edges { node { id title readAt } } } }",
+    "Query.notificationPreferences": "{ notificationPreferences { digestAt kinds { kind email } } }",
+    "Query.whyNotified": '{ whyNotified(id: "$note") { channel reason state } }',
     "Mutation.upsertProfile": 'mutation { upsertProfile(input: {nickname: "Ana"}) { id } }',
     "Mutation.block": 'mutation { block(userId: "bruno") }',
     "Mutation.unblock": 'mutation { unblock(userId: "bruno") }',
@@ -63,10 +74,15 @@ OPERATIONS = {
     "Mutation.archiveGoal": 'mutation { archiveGoal(id: "$goal") { id } }',
     "Mutation.addTask": 'mutation { addTask(input: {goalId: "$goal", title: "New", dueAt: "2027-08-01T12:00:00Z"}) { id } }',
     "Mutation.addTask undated": 'mutation { addTask(input: {goalId: "$goal", title: "New"}) { id } }',
+    "Mutation.addTask repeating": (
+        'mutation { addTask(input: {goalId: "$goal", title: "New", dueAt: "2027-08-01T12:00:00Z", repeat: "FREQ=DAILY"}) { id } }'
+    ),
     "Mutation.updateTask": 'mutation { updateTask(id: "$task", input: {title: "New"}) { id } }',
     "Mutation.updateTask dueAt": 'mutation { updateTask(id: "$task", input: {dueAt: "2027-09-01T12:00:00Z"}) { id } }',
     "Mutation.markTaskDone": 'mutation { markTaskDone(taskId: "$task") { id } }',
+    "Mutation.markTaskDone repeating": 'mutation { markTaskDone(taskId: "$task") { id } }',
     "Mutation.reopenTask": 'mutation { reopenTask(taskId: "$done") { id } }',
+    "Mutation.reopenTask repeating": 'mutation { reopenTask(taskId: "$task") { id } }',
     "Mutation.declineTask": 'mutation { declineTask(taskId: "$given") }',
     "Mutation.deleteTask": 'mutation { deleteTask(taskId: "$task") { id } }',
     "Mutation.openRoom": 'mutation { openRoom(input: {memberIds: ["bruno"], title: "New"}) { id } }',
@@ -80,10 +96,17 @@ OPERATIONS = {
     "Mutation.react": 'mutation { react(messageId: "$message", emoji: "👍") { id } }',
     "Mutation.markRead": 'mutation { markRead(roomId: "$room") { id } }',
     "Mutation.setTyping": 'mutation { setTyping(roomId: "$room") }',
+    "Mutation.updateNotificationPreferences": 'mutation { updateNotificationPreferences(input: {digestAt: "09:00"}) { digestAt } }',
+    "Mutation.markNotificationsRead": 'mutation { markNotificationsRead(ids: ["$note"]) }',
+    "Mutation.markNotificationsRead all": "mutation { markNotificationsRead(all: true) }",
+    "Mutation.snoozeReminder": 'mutation { snoozeReminder(id: "$note", minutes: 10) { id } }',
+    "Mutation.useStreakFreeze": 'mutation { useStreakFreeze(date: "2027-07-02") { score } }',
+    "Mutation.setRestDays": 'mutation { setRestDays(days: ["sunday"]) { score } }',
     "Mutation.reportMessage": 'mutation { reportMessage(messageId: "$theirs", reason: "Rude") }',
 }
 """On ana's 4 goals of 10 tasks each, 9 of them open; bruno has a public goal, and gave her a task of it; they share two rooms and are
-connected, and dora asked her to connect."""
+connected, and dora asked her to connect. She was reminded of 20 tasks, and has done something
+on each of the last 7 days."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +121,11 @@ class World:
     direct: Room
     message: Message
     theirs: Message
+    note: Notification
 
     def document(self, operation: str) -> str:
         text = OPERATIONS[operation]
-        for name in ("goal", "public", "task", "done", "given", "room", "direct", "message", "theirs"):
+        for name in ("goal", "public", "task", "done", "given", "room", "direct", "message", "theirs", "note"):
             text = text.replace(f"${name}", getattr(self, name).id)
         return text
 
@@ -131,10 +155,23 @@ def world(memory_world: FakeClock) -> World:
         theirs = messages.send(bruno, where.id, "Good morning! Shall we run on Saturday?")
         message = messages.send(ana, where.id, "Yes, at seven by the lake.")
     theirs, message = messages.history(ana, room.id)
-    return World(ana, goal, public, task, done, given, room, direct, message, theirs)
+    facts = {"title": task.title, "dueAt": instant_text(task.due_at)}
+    reminders = [Notice("ana", "reminder", str(number), memory_world.now(), facts=facts, subject=task.id) for number in range(20)]
+    notifications.notify(SYSTEM, reminders)
+    handle(*(completed(ana, f"task {day}", memory_world.now() - timedelta(days=day)) for day in range(7)))
+    note = notifications.notifications_page(ana, limit=1).items[0]
+    return World(ana, goal, public, task, done, given, room, direct, message, theirs, note)
+
+
+def prepare(world: World, operation: str) -> None:
+    if operation in ("Mutation.markTaskDone repeating", "Mutation.reopenTask repeating"):
+        task_services.update_task(world.actor, world.task.id, {"repeat": "FREQ=DAILY"})
+    if operation == "Mutation.reopenTask repeating":
+        task_services.mark_task_done(world.actor, world.task.id)
 
 
 def measure(world: World, operation: str) -> Meter:
+    prepare(world, operation)
     with metered() as meter:
         result = schema.execute(world.document(operation), context_value=Context(world.actor))
     assert result.errors is None, result.errors

@@ -39,6 +39,7 @@ TEXTS = {
     "injection": '"}) { __schema { types { name } } } #',
 }
 PROFILE = "nickname avatarUrl language pronouns bio tags timezone visibility"
+PREFER = "updateNotificationPreferences"
 OPERATIONS = {
     "user": ("query($x: ID!) { user(id: $x) { id } }", None),
     "goals": ("query($x: ID!) { goals(userId: $x) { id } }", None),
@@ -55,6 +56,24 @@ OPERATIONS = {
     "requestConnection": ("mutation($x: ID!) { requestConnection(userId: $x) { state } }", None),
     "respondToConnection": ("mutation($x: ID!) { respondToConnection(userId: $x, accept: true) { state } }", None),
     "removeConnection": ("mutation($x: ID!) { removeConnection(userId: $x) }", None),
+    "useStreakFreeze": ("mutation($x: String) { useStreakFreeze(date: $x) { score } }", None),
+    "setRestDays": ("mutation($x: [String!]!) { setRestDays(days: $x) { score } }", None),
+    "leaderboard season": ("query($x: String) { leaderboard(season: $x) { score } }", None),
+    "leaderboard scope": ("query($x: String) { leaderboard(scope: $x) { score } }", None),
+    "leaderboard first": ("query($x: Int) { leaderboard(first: $x) { score } }", None),
+    "notifications after": ("query($x: String) { notifications(after: $x) { edges { cursor } } }", None),
+    "notifications last": ("query($x: Int) { notifications(last: $x) { edges { cursor } } }", None),
+    "whyNotified": ("query($x: ID!) { whyNotified(id: $x) { reason } }", None),
+    "markNotificationsRead ids": ("mutation($x: [ID!]) { markNotificationsRead(ids: $x) }", None),
+    "markNotificationsRead until": ("mutation($x: ID) { markNotificationsRead(until: $x) }", None),
+    "snoozeReminder id": ("mutation($x: ID!) { snoozeReminder(id: $x, minutes: 10) { id } }", None),
+    "snoozeReminder minutes": ('mutation($x: Int!) { snoozeReminder(id: "n", minutes: $x) { id } }', None),
+    "preferences": (f"mutation($x: NotificationPreferencesInput!) {{ {PREFER}(input: $x) {{ digestAt }} }}", "kinds quietHours digestAt"),
+    "preferences by kind": (
+        f"mutation($x: KindPreferenceInput!) {{ {PREFER}(input: {{kinds: [$x]}}) {{ digestAt }} }}",
+        "kind inApp email push sms",
+    ),
+    "quiet hours": (f"mutation($x: QuietHoursInput!) {{ {PREFER}(input: {{quietHours: $x}}) {{ digestAt }} }}", "begin end"),
     "archiveGoal": ("mutation($x: ID!) { archiveGoal(id: $x) { id } }", None),
     "markTaskDone": ("mutation($x: ID!) { markTaskDone(taskId: $x) { id } }", None),
     "reopenTask": ("mutation($x: ID!) { reopenTask(taskId: $x) { id } }", None),
@@ -65,8 +84,24 @@ OPERATIONS = {
     "updateGoal": ('mutation($x: GoalPatch!) { updateGoal(id: "$goal", input: $x) { id } }', "title description tags visibility"),
     "addTask": ("mutation($x: TaskInput!) { addTask(input: $x) { id } }", "goalId title dueAt nlpPlan assignees reminders"),
     "updateTask": ('mutation($x: TaskPatch!) { updateTask(id: "$task", input: $x) { id } }', "title dueAt nlpPlan assignees reminders"),
+    "registerDevice": ("mutation($x: DeviceInput!) { registerDevice(input: $x) { id } }", "platform token subscription"),
+    "registerDevice subscription": (
+        'mutation($x: SubscriptionInput!) { registerDevice(input: {platform: "web", subscription: $x}) { id } }',
+        "endpoint keys",
+    ),
+    "removeDevice": ("mutation($x: ID!) { removeDevice(id: $x) }", None),
+    "setEmail": ("mutation($x: String) { setEmail(email: $x) { email } }", None),
+    "setPhone": ("mutation($x: String) { setPhone(phone: $x) { phone } }", None),
+    "confirmPhone": ("mutation($x: String!) { confirmPhone(code: $x) { phone } }", None),
 }
-DEFAULTS = {"createGoal": {"title": "T"}, "addTask": {"title": "T", "goalId": "$goal"}}
+DEFAULTS = {
+    "createGoal": {"title": "T"},
+    "addTask": {"title": "T", "goalId": "$goal"},
+    "preferences by kind": {"kind": "reminder"},
+    "quiet hours": {"begin": "22:00", "end": "07:00"},
+    "registerDevice": {"platform": "fcm", "token": "token"},
+    "registerDevice subscription": {"endpoint": "https://push.example.org/1", "keys": {"p256dh": "p", "auth": "a"}},
+}
 
 
 @pytest.fixture

@@ -21,11 +21,14 @@ from chat import message_services as messages
 from chat import services as rooms
 from goalgraph import trace, wiring
 from goalgraph.adapters.local.issuer import CLIENT_ID, DEMO_PASSWORD, DemoUser, ensure_demo_identity, is_local
-from goalgraph.auth.actor import Actor
+from goalgraph.auth.actor import SYSTEM, Actor
 from goalgraph.errors import NotFound, QuotaExceeded
 from goals import services as goals
 from goals import task_services as tasks
+from notifications import address_services as addresses
+from users import connection_services as connections
 from users import services as users
+from users.domain import ACCEPTED
 
 SUPPORT = "support"
 """The name of the user and of the group that may look up members."""
@@ -205,6 +208,8 @@ def load() -> Iterator[str]:
         if _load_member(member):
             planned = sum(len(goal.tasks) for goal in member.goals)
             yield f"Member made: {member.user_id}, with {len(member.goals)} goals and {planned} tasks."
+    if _connect():
+        yield "Connected: ana and bruno."
     if _load_conversation():
         yield f"Room made: ana and bruno, with {len(CONVERSATION)} messages."
 
@@ -245,8 +250,21 @@ def _load_member(member: DemoMember) -> bool:
     for goal in member.goals:
         goal_id = ids.get(goal.title) or goals.create_goal(actor, goal.fields()).id
         _load_tasks(actor, goal_id, goal.tasks, today)
+    addresses.adopt_email(SYSTEM, actor.user_id, f"{actor.user_id}@example.com")
     users.upsert_profile(actor, member.profile)
     return True
+
+
+def _connect() -> bool:
+    """Whether anything was made."""
+    ana, bruno = Actor(user_id="ana"), Actor(user_id="bruno")
+    try:
+        before = connections.request_connection(ana, "bruno")
+        if before.state != ACCEPTED:
+            connections.respond_to_connection(bruno, "ana", accept=True)
+    except (NotFound, QuotaExceeded):
+        return False  # they changed their profiles, or blocked each other
+    return before.state != ACCEPTED
 
 
 def _load_conversation() -> bool:

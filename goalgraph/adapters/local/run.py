@@ -1,6 +1,7 @@
 """What `make run` starts: everything embedded, in order, until Ctrl-C.
 
-    ports free? -> AWS emulator and Redis -> migrate, create_table, create_queues, seed_demo (once) -> the Procfile's processes -> the box
+    ports free? -> AWS emulator and Redis -> migrate, create_table, create_queues, create_feed, create_mail_identity,
+    seed_demo (once) -> the Procfile's processes -> the box
 
 Ctrl-C, SIGTERM and a closed terminal stop all of it the other way round. Each child is in a process group of its own, so a signal from
 the terminal reaches this process alone. It starts no thread and imports no Django application.
@@ -154,10 +155,12 @@ def _family(process: "subprocess.Popen[str]") -> list[psutil.Process]:
 
 
 def set_up(home: Path) -> None:
-    say("Preparing the SQL database, the table and the queues ...")
+    say("Preparing the SQL database, the table, the queues, the event bus and the audit log ...")
     manage("migrate", "--no-input")
     manage("create_table")
     manage("create_queues")
+    manage("create_feed")
+    manage("create_mail_identity")
     mark = home / DEMO_MARK
     if not mark.exists():
         say("Loading the demo data ...")

@@ -2,19 +2,15 @@
 
 import asyncio
 import contextlib
-import itertools
-import json
 import sys
 import uuid
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from goalgraph.adapters.local.issuer import mint_access_token
+from goalgraph.adapters.local.session import Refused, Session, connections
 
 OPEN = "mutation($with: ID!) { openRoom(input: {memberIds: [$with]}) { id lastMessage { id } } }"
 HISTORY = "query($room: ID!) { messages(roomId: $room, first: 10) { id senderId text } }"
@@ -22,10 +18,6 @@ SEND = "mutation($room: ID!, $text: String!, $id: String!) { sendMessage(roomId:
 PRESENT = "query($room: ID!) { room(id: $room) { members { userId online } } }"
 EVENTS = "subscription($room: ID!) { onRoomEvent(roomId: $room) { kind userId online } }"
 FOLLOW = "subscription($room: ID!, $after: String) { onMessage(roomId: $room, after: $after) { id senderId text } }"
-
-
-class Refused(Exception):
-    """The service said no; the text is what it said."""
 
 
 class Command(BaseCommand):
@@ -48,7 +40,6 @@ class Chat:
 
     def __init__(self, user: str, other: str) -> None:
         self.user, self.other = user, other
-        self.token = mint_access_token(user, minutes=24 * 60)
         self.room: str | None = None
         self.after: str | None = None
         self.other_is_here = False
@@ -56,11 +47,10 @@ class Chat:
 
     async def talk(self) -> None:
         asyncio.get_running_loop().run_in_executor(None, self._read_lines, asyncio.get_running_loop())
-        address = settings.PUBLIC_URL.replace("http", "ws", 1) + "/graphql"
         first = True
-        async for socket in connect(address, subprotocols=["graphql-transport-ws"]):  # type: ignore[list-item]
+        async for session in connections(self.user):
             try:
-                await self._session(socket, greet=first)
+                await self._session(session, greet=first)
             except ConnectionClosed:
                 print("  (connection lost, coming back)", file=sys.stderr)
             else:
@@ -73,10 +63,7 @@ class Chat:
             loop.call_soon_threadsafe(self.lines.put_nowait, line.strip())
         loop.call_soon_threadsafe(self.lines.put_nowait, None)
 
-    async def _session(self, socket: ClientConnection, *, greet: bool) -> None:
-        await socket.send(json.dumps({"type": "connection_init", "payload": {"authorization": f"Bearer {self.token}"}}))
-        await socket.recv()
-        session = Session(socket)
+    async def _session(self, session: Session, *, greet: bool) -> None:
         reading = asyncio.create_task(session.read())
         try:
             if self.room is None:
@@ -90,24 +77,24 @@ class Chat:
         finally:
             reading.cancel()
 
-    async def _greet(self, session: "Session") -> None:
+    async def _greet(self, session: Session) -> None:
         print(f"  You are {self.user}, talking to {self.other}. One line is one message; Ctrl-D ends it.")
         for message in (await session.ask(HISTORY, {"room": self.room}))["messages"]:
             self._show(message)
         for member in (await session.ask(PRESENT, {"room": self.room}))["room"]["members"]:
             self._say_whether(member["userId"], is_here=member["online"])
 
-    async def _follow(self, session: "Session") -> None:
+    async def _follow(self, session: Session) -> None:
         async for data in session.follow(FOLLOW, {"room": self.room, "after": self.after}):
             self._show(data["onMessage"])
 
-    async def _watch(self, session: "Session") -> None:
+    async def _watch(self, session: Session) -> None:
         async for data in session.follow(EVENTS, {"room": self.room}):
             event = data["onRoomEvent"]
             if event["kind"] == "presence":
                 self._say_whether(event["userId"], is_here=event["online"])
 
-    async def _send_lines(self, session: "Session", reading: "asyncio.Task[None]") -> None:
+    async def _send_lines(self, session: Session, reading: "asyncio.Task[None]") -> None:
         while True:
             getting = asyncio.ensure_future(self.lines.get())
             await asyncio.wait({getting, reading}, return_when=asyncio.FIRST_COMPLETED)
@@ -127,37 +114,3 @@ class Chat:
     def _show(self, message: dict[str, Any]) -> None:
         self.after = message["id"]
         print(f"{message['senderId']}: {message['text']}", flush=True)
-
-
-class Session:
-    """Operations over one socket, by the protocol `graphql-transport-ws` (github.com/enisdenjo/graphql-ws, PROTOCOL.md)."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-        self.ids = map(str, itertools.count(1))
-        self.answers: dict[str, asyncio.Queue[dict[str, Any]]] = {}
-
-    async def read(self) -> None:
-        """Hand what arrives to who waits for it. Ends with ConnectionClosed."""
-        while True:
-            message = json.loads(await self.socket.recv())
-            if message.get("id") in self.answers:
-                self.answers[message["id"]].put_nowait(message)
-
-    async def follow(self, query: str, variables: dict[str, Any]) -> Any:
-        """Each result of an operation. Raises Refused."""
-        operation = next(self.ids)
-        queue = self.answers[operation] = asyncio.Queue()
-        await self.socket.send(json.dumps({"id": operation, "type": "subscribe", "payload": {"query": query, "variables": variables}}))
-        while (message := await queue.get())["type"] != "complete":
-            errors = message["payload"] if message["type"] == "error" else message["payload"].get("errors")
-            if errors:
-                raise Refused(errors[0]["message"])
-            yield message["payload"]["data"]
-
-    async def ask(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """The one result of a query or mutation. Raises Refused."""
-        async for data in self.follow(query, variables):
-            found: dict[str, Any] = data
-            return found
-        raise Refused("No answer came.")

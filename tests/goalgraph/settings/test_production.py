@@ -19,11 +19,13 @@ GOOD = {
     "DATABASE_URL": "sqlite:////nonexistent/goalgraph.sqlite3",
     "REDIS_URL": "rediss://redis.example.org:6379/0",
     "SQS_QUEUES_URL": "https://sqs.us-east-1.amazonaws.com/123456789012",
+    "AUDIT_BUCKET": "goalgraph-audit.example.org",
     "OIDC_ISSUER": "https://id.example.org",
     "OIDC_AUDIENCE": "goalgraph",
     "ALLOWED_HOSTS": "api.example.org",
     "PUBLIC_URL": "https://api.example.org",
     "EMAIL_URL": "smtp+tls://user:password@mail.example.org:587",
+    "MAIL_FROM": "GoalGraph <hello@example.org>",
 }
 
 
@@ -64,10 +66,27 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ("AWS_SECRET_ACCESS_KEY", "local"),
         ("CELERY_BROKER_URL", "memory://"),
         ("METRICS_TOKEN", "short"),
+        ("MAIL_FROM", "GoalGraph <hello@goalgraph.example>"),
+        ("MAIL_FROM", "GoalGraph"),
+        ("APP_URL", "http://app.example.org"),
+        ("SNS_APNS_APPLICATION", "goalgraph"),
+        ("SNS_FCM_APPLICATION", "arn:aws:sns:us-east-1:123456789012:topic"),
     ],
 )
 def test_a_weak_value_is_refused_by_name(name: str, value: str) -> None:
     assert refused(**(GOOD | {name: value})) == {name}
+
+
+def test_web_push_needs_a_key_of_its_kind_and_somebody_to_turn_to() -> None:
+    key = "q9JYbJ4eYH6L1ZbX2lHq8m3o0dW7cVtK5uR1sPzXyE4"
+    assert refused(**GOOD, VAPID_PRIVATE_KEY="short") == {"VAPID_PRIVATE_KEY", "VAPID_SUBJECT"}
+    assert refused(**GOOD, VAPID_PRIVATE_KEY=key) == {"VAPID_SUBJECT"}
+    assert refused(**GOOD, VAPID_PRIVATE_KEY=key, VAPID_SUBJECT="mailto:ops@example.org") == set()
+
+
+@pytest.mark.parametrize("url", ["ses://", "anymail://postmark", "smtp+ssl://user:password@mail.example.org:465"])
+def test_any_mail_service_is_named_by_an_address(url: str) -> None:
+    assert refused(**(GOOD | {"EMAIL_URL": url})) == set()
 
 
 def test_an_embedded_issuer_needs_keys_of_its_own() -> None:
