@@ -1,4 +1,4 @@
-"""What every test stands on: the services (`tests/services.py`), the fixtures (`tests/fixtures.py`, `tests/streams.py`) and Hypothesis's profile."""
+"""What every test stands on: the services (`tests/services.py`), the fixtures (`fixtures.py`, `streams.py`) and Hypothesis's profile."""
 
 import os
 

@@ -59,7 +59,7 @@ def memory_world() -> Iterator[FakeClock]:
     """Services on an empty table in memory, and the clock they go by."""
     with override_settings(
         PORTS={
-            "table": {"BACKEND": "tests.streamed.StreamedTable"},
+            "table": {"BACKEND": "tests.streams.StreamingTable"},
             "audit_log": {"BACKEND": "goalgraph.adapters.audit_log.MemoryAuditLog"},
             "clock": {"BACKEND": "tests.fixtures.FakeClock"},
             "event_bus": {"BACKEND": "goalgraph.adapters.events.RecordingBus"},

@@ -10,7 +10,7 @@ from chat.handlers import HANDLERS
 from goalgraph import wiring
 from goalgraph.auth.actor import Actor
 from goalgraph.ports.moderator import Verdict
-from tests.streamed import changes_since
+from tests.streams import changes_since
 
 STAFF = Actor(user_id="moderator", scopes=frozenset({"staff"}))
 CARD = "4111 1111 1111 1111"

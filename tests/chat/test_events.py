@@ -9,7 +9,7 @@ from goalgraph.feed.events import Event
 from tests.chat.moderation_world import STAFF
 from tests.chat.world import members
 from tests.fixtures import FakeClock
-from tests.streamed import changes_since
+from tests.streams import changes_since
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from goals.events import TRANSLATORS as theirs
 from tests.fixtures import new_user
 from tests.goalgraph.graphql.ws.client import Client, until
 from tests.goalgraph.graphql.ws.conftest import serving
-from tests.streamed import changes_since
+from tests.streams import changes_since
 from users import services as users
 
 GOAL_SET, TASK, FIRST, IN_TIME, HELPED = 20, 10, 5, 5, 5
@@ -113,7 +113,7 @@ def test_a_level_is_told_once_however_often_it_is_crossed(memory_world, actor):
 @pytest.fixture
 def live_world() -> Iterator[str]:
     """The address of the real API over WebSockets, on a table in memory."""
-    ports = {"table": {"BACKEND": "tests.streamed.StreamedTable"}, "stream": {"BACKEND": "goalgraph.adapters.streams.RecordedStream"}}
+    ports = {"table": {"BACKEND": "tests.streams.StreamingTable"}, "stream": {"BACKEND": "goalgraph.adapters.streams.RecordedStream"}}
     with (
         override_settings(PORTS=settings.PORTS | ports),
         serving() as url,

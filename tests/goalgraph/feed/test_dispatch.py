@@ -14,7 +14,7 @@ from goalgraph.table.keys import with_tenant
 from tests.chat.world import members
 from tests.fixtures import new_user
 from tests.goalgraph.feed.subscribers import subscribers
-from tests.streamed import changes_since
+from tests.streams import changes_since
 from users import services as users
 
 

@@ -11,7 +11,7 @@ from goalgraph.feed.changes import Change
 from goalgraph.ports.streams import Batch, Shard
 from goalgraph.table.memory import MemoryTable
 from goalgraph.table.port import Key, Operation, Raw, RawPage, Span
-from tests.streamed import record
+from tests.streams import record
 
 
 class Killed(BaseException):
