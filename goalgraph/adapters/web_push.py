@@ -1,27 +1,24 @@
 """Web Push: messages to browsers, encrypted so that their push services cannot read them (RFC 8030, 8188, 8291, 8292).
 
-Members name the push service, so it is nobody to trust: only https, only public addresses, no redirects, and little of its answer is read.
+Members name the push service, so it is nobody to trust: only https, and what `public_http` allows.
 """
 
 import base64
 import binascii
 import hashlib
-import ipaddress
 import json
-import os
-import socket
 import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import urllib3
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from py_vapid import Vapid02
 from pywebpush import WebPusher
 
+from goalgraph.adapters.public_http import SECONDS, NoAnswer, NotPublic, PublicHttp
 from goalgraph.ports.push import WEB, Endpoint, PushMessage
 from goalgraph.ports.sending import Gone, Refused, Unavailable
 
@@ -30,42 +27,20 @@ MAX_BODY = 3800
 """Bytes of a message: a push service takes at least 4,096, encrypted (RFC 8030, section 7.2; RFC 8291, section 4)."""
 _TOKEN_SECONDS = 12 * 3600
 """RFC 8292, section 2: at most 24 hours."""
-_TIMEOUT = urllib3.Timeout(connect=3.0, read=10.0)
-_MOST_READ = 2048
-
-
-class _Peer(urllib3.exceptions.HTTPError):
-    """The push service's name leads to an address of an inner network."""
-
-
-class _PublicConnection(urllib3.connection.HTTPSConnection):
-    """Speaks to public addresses only. It looks at the peer it is connected to, so a name that changes its mind changes nothing."""
-
-    def _new_conn(self) -> socket.socket:
-        made = super()._new_conn()
-        if not ipaddress.ip_address(made.getpeername()[0]).is_global:
-            made.close()
-            raise _Peer("not a public address")
-        return made
-
-
-class _PublicPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _PublicConnection
 
 
 class WebPush:
     """`private_key` is a VAPID key (RFC 8292): 32 bytes in base64url, or DER in base64. `subject` is a mailto: or https: address of ours.
 
-    `public_only` false also lets http and inner addresses through, for tests.
+    `seconds` is how long a message may take. `public_only` false also lets http and inner addresses through, for tests.
     """
 
-    def __init__(self, *, private_key: str, subject: str, public_only: bool = True) -> None:
+    def __init__(self, *, private_key: str, subject: str, public_only: bool = True, seconds: float = SECONDS) -> None:
         self._vapid = Vapid02.from_string(private_key=private_key)
         self._subject = subject
         self._public_only = public_only
         self._tokens: dict[str, tuple[str, float]] = {}
-        self._pool: urllib3.PoolManager | None = None
-        self._pid = 0
+        self._http = PublicHttp(public_only=public_only, seconds=seconds)
         self._lock = threading.Lock()
 
     def key(self) -> str:
@@ -108,7 +83,8 @@ class WebPush:
         try:
             parts = urlsplit(url)
             schemes = ("https",) if self._public_only else ("https", "http")
-            usable = parts.scheme in schemes and bool(parts.hostname) and parts.username is None and parts.port != 0
+            named = bool(parts.hostname) and ":" not in str(parts.hostname)  # VAPID cannot name an IPv6 address, and nobody uses one
+            usable = parts.scheme in schemes and named and parts.username is None and parts.port != 0
         except ValueError:
             usable = False
         if not usable or len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
@@ -116,25 +92,12 @@ class WebPush:
 
     def _post(self, url: str, content: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
         try:
-            answer = self._own().request(
-                "POST", url, body=content, headers=headers, redirect=False, retries=False, timeout=_TIMEOUT, preload_content=False
-            )
-            answer.read(_MOST_READ)
-            answer.close()
-        except _Peer as error:
+            status, answered = self._http.post(url, content, headers)
+        except NotPublic as error:
             raise Refused("address") from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unavailable(type(error).__name__) from error
-        return answer.status, answer.headers.get("Location", "")[:MAX_URL]
-
-    def _own(self) -> urllib3.PoolManager:
-        """Of this very process: sockets are not to be shared with a fork."""
-        if self._pool is None or self._pid != os.getpid():
-            pool = urllib3.PoolManager(num_pools=20)
-            if self._public_only:
-                pool.pool_classes_by_scheme = {"https": _PublicPool}
-            self._pool, self._pid = pool, os.getpid()
-        return self._pool
+        except NoAnswer as error:
+            raise Unavailable(str(error)) from error
+        return status, answered.get("Location", "")[:MAX_URL]
 
     def _authorization(self, url: str) -> str:
         """A token for the push service, signed once in a while: push services ask to have it reused (RFC 8292, section 5)."""

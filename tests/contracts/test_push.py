@@ -1,20 +1,29 @@
 """What the adapters of the `push` port do at their providers: SNS in the emulator, and push services on loopback."""
 
 import base64
+import contextlib
 import json
 import socket
+import ssl
+import threading
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
 import http_ece
 import jwt
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.x509.oid import NameOID
 from django.conf import settings
 
+from goalgraph.adapters.public_http import is_public
 from goalgraph.adapters.push import PlatformPush, RecordingPush
 from goalgraph.adapters.web_push import WebPush
 from goalgraph.ports.push import Endpoint, PushMessage
@@ -270,6 +279,7 @@ def test_a_service_that_cuts_or_is_not_there_is_unavailable(browser: Browser):
         "https://push.example.org/ x",
         "https://push.example.org/" + "x" * 2000,
         "https://[::1",
+        "https://[::ffff:127.0.0.1]/1",
         "https://push.example.org:99999/",
         "https://pùsh.example.org/",
     ],
@@ -290,18 +300,140 @@ def test_keys_that_are_none_are_refused(browser: Browser, change):
         web().register("https://push.example.org/1", browser.keys | change)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_nothing_is_said_to_an_inner_address_whatever_its_name(browser: Browser, host: str):
-    """Once connected, the peer is looked at before a byte is sent: so a name that leads elsewhere by now helps nobody."""
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "push..example.org", "0"])
+def test_whether_an_inner_port_is_open_cannot_be_told_and_nothing_connects_to_it(browser: Browser, host: str):
+    said = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        push = web(public_only=True)
-        endpoint = push.register(f"https://{host}:{listener.getsockname()[1]}/push", browser.keys)
-        with pytest.raises(Refused):
-            push.send(endpoint, MESSAGE)
-        listener.settimeout(5)
+        listener.setblocking(False)
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            closed = other.getsockname()[1]
+        for port in (listener.getsockname()[1], closed):
+            push = web(public_only=True)
+            with pytest.raises(Refused) as refused:
+                push.send(push.register(f"https://{host}:{port}/push", browser.keys), MESSAGE)
+            said.append(str(refused.value))
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert said == ["address"] * 2
+
+
+@pytest.fixture
+def names(monkeypatch) -> dict[str, list[str]]:
+    """Where names lead. Each is to be asked for once: a second answer would lead elsewhere."""
+    known: dict[str, list[str]] = {}
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host, port, *more, **named):
+        if host == "no.example.org":
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        addresses = known.pop(host) if host in known else [host]
+        return [found for address in addresses for found in real(address, port, *more, **named)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return known
+
+
+@pytest.mark.parametrize(
+    "addresses", [["10.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["2606:4700::1111", "fd00::1"], ["8.8.8.8", "64:ff9b::a00:1"], ["169.254.169.254"]]
+)
+def test_a_name_that_leads_inwards_by_any_of_its_addresses_looks_like_one_that_does_not_exist(browser: Browser, names, addresses):
+    names["push.example.org"] = addresses
+    for host in ("push.example.org", "no.example.org"):
+        with pytest.raises(Refused, match=r"^address$"):
+            web(public_only=True).send(Endpoint("web", f"https://{host}/1", browser.keys), MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700::1111", True),
+        ("10.0.0.1", False),
+        ("127.0.0.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("192.88.99.1", False),
+        ("224.0.0.1", False),
+        ("239.1.1.1", False),
+        ("0.0.0.0", False),
+        ("255.255.255.255", False),
+        ("::", False),
+        ("::1", False),
+        ("::8.8.8.8", False),
+        ("::ffff:10.0.0.1", False),
+        ("::ffff:8.8.8.8", False),
+        ("64:ff9b::a00:1", False),
+        ("64:ff9b:1::a00:1", False),
+        ("2002:a00:1::1", False),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False),
+        ("fe80::1%eth0", False),
+        ("fec0::1", False),
+        ("fd00::1", False),
+        ("ff0e::1", False),
+    ],
+)
+def test_which_addresses_are_public(address: str, public: bool):
+    assert is_public(address) is public
+
+
+@pytest.mark.parametrize("named", ["push.example.org", "other.example.org"])
+def test_the_connection_goes_to_the_address_that_was_looked_at_and_has_to_prove_the_name(browser, names, monkeypatch, tmp_path, named):
+    """`names` forgets a name once it was asked for, so a second look would go astray."""
+    certificate = _certificate(tmp_path, named)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with Loopback(in_turn(Response(201, b""))) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server._server.socket = context.wrap_socket(server._server.socket, server_side=True)
+        names["push.example.org"] = ["127.0.0.1"]
+        address = f"https://push.example.org:{server._server.server_port}/1?x=y"
+        if named == "push.example.org":
+            assert web().send(Endpoint("web", address, browser.keys), MESSAGE)
+            assert server.requests[0].headers["Host"] == f"push.example.org:{server._server.server_port}"
+        else:
+            with pytest.raises(Unavailable):
+                web().send(Endpoint("web", address, browser.keys), MESSAGE)
+            assert server.requests == []
+
+
+@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 201 Created\r\n"])
+def test_a_service_that_drips_holds_nobody_up(browser: Browser, begin: bytes):
+    """A byte now and then, for ever: each is in time, all of them never are."""
+    over = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
         connection, _ = listener.accept()
-        with connection:
-            assert connection.recv(100) == b""
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(begin)
+            while not over.wait(0.02):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=[listener])
+        thread.start()
+        push = WebPush(private_key=VAPID, subject="mailto:ops@example.org", public_only=False, seconds=0.3)
+        try:
+            with pytest.raises(Unavailable):
+                push.send(Endpoint("web", f"http://127.0.0.1:{listener.getsockname()[1]}/1", browser.keys), MESSAGE)
+        finally:
+            over.set()
+            thread.join()
+
+
+def _certificate(folder: Path, name: str) -> Path:
+    """A certificate that vouches for itself, with its key."""
+    key, subject = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    begins = datetime.now(UTC) - timedelta(days=1)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number(), begins, begins + timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(private + made.public_bytes(Encoding.PEM))
+    return path
 
 
 def test_a_long_body_is_cut_to_what_every_service_takes(browser: Browser, service: Loopback):
