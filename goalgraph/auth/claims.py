@@ -23,6 +23,8 @@ _ACCESS_TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,128}", re.ASCII)
 _MAX_NAMES = 64
 _MAX_EMAIL = 254
+_VERIFIED = (True, "true")
+"""Some issuers, such as Cognito, write booleans as strings."""
 
 
 def is_marked_access_token(header: Header, claims: Claims) -> bool:
@@ -64,26 +66,29 @@ class ClaimMap:
     entitlements: Path = ("entitlements",)
     scope: Path = ("scope",)
     email: Path = ("email",)
+    email_verified: Path = ("email_verified",)
+    """Whether the issuer saw that the address is the member's (OpenID Connect Core, section 5.1)."""
     is_access_token: Callable[[Header, Claims], bool] = is_marked_access_token
 
     def actor(self, claims: Claims) -> Actor:
         """The `Actor` of verified `claims`. Raises ValueError when the user or tenant id is not an allowed id.
 
-        A tier, scope or entitlement that is malformed grants nothing; it is no reason to turn the member away.
+        A tier, scope or entitlement that is malformed grants nothing; it is no reason to turn the member away. An e-mail address that the
+        issuer does not say is verified is left out: anybody may have written it.
         """
         user_id, tenant = _at(claims, self.user_id), _at(claims, self.tenant)
         if not is_id(user_id) or user_id == SYSTEM.user_id:
             raise ValueError("the user id is not allowed")
         if tenant is not None and not is_id(tenant):
             raise ValueError("the tenant id is not allowed")
-        tier, email = _at(claims, self.tier), _at(claims, self.email)
+        tier = _at(claims, self.tier)
         return Actor(
             user_id=user_id,
             tenant_id=tenant,
             tier=tier if tier in TIERS else "free",
             entitlements=frozenset(filter(is_id, _names(_at(claims, self.entitlements)))),
             scopes=frozenset(filter(_SCOPE.fullmatch, _names(_at(claims, self.scope)))) - SYSTEM.scopes - {"staff"},
-            email=email if isinstance(email, str) and "@" in email and len(email) <= _MAX_EMAIL and email.isprintable() else None,
+            email=_email(_at(claims, self.email)) if _at(claims, self.email_verified) in _VERIFIED else None,
             expires_at=int(claims["exp"]),
         )
 
@@ -98,6 +103,10 @@ def _at(claims: Claims, path: Path) -> Any:
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
+
+
+def _email(value: object) -> str | None:
+    return value if isinstance(value, str) and "@" in value and len(value) <= _MAX_EMAIL and value.isprintable() else None
 
 
 def _names(value: object) -> list[str]:

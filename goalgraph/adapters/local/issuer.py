@@ -56,6 +56,7 @@ class IssuerAdapter(DefaultOIDCAdapter):
             access_token["tier"] = "premium" if user.groups.filter(name=PREMIUM_GROUP).exists() else "free"
             if "email" in scopes and user.email:
                 access_token["email"] = user.email
+                access_token["email_verified"] = EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists()
 
     def populate_server_metadata(self, data: dict[str, Any]) -> None:
         data["scopes_supported"] = list(SCOPES)

@@ -104,6 +104,7 @@ class FakeIssuer:
             "scope": "openid goalgraph",
             "tier": "premium",
             "email": "ana@example.com",
+            "email_verified": True,
         }
         return {name: value for name, value in (good | changes).items() if value is not ...}
 
