@@ -6,10 +6,12 @@ address, or has been asked to prove it. Caps for each member and each address ke
 
 import hmac
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 
 import phonenumbers
+from django.conf import settings
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -18,9 +20,10 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from goalgraph import wiring
 from goalgraph.adapters import mail
-from goalgraph.auth.actor import SYSTEM, Actor
+from goalgraph.auth.actor import PREMIUM, SYSTEM, Actor
 from goalgraph.errors import Invalid, QuotaExceeded, RateLimited
-from goalgraph.ports.sending import Refused, SendingError
+from goalgraph.ports.jobs import JobsUnavailable
+from goalgraph.ports.sending import Refused
 from goalgraph.table import settled
 from goalgraph.table.table import Delete, Operation, Put, seconds
 from notifications import delivery_repository as repository
@@ -30,6 +33,7 @@ from notifications.mail_texts import frame
 from notifications.repository import preferences, save_preferences
 
 EMAIL, SMS = "email", "sms"
+SEND_PROOF = "notifications.tasks.send_proof"
 PROOFS_PER_MEMBER, PROOFS_PER_ADDRESS = {EMAIL: 5, SMS: 3}, {EMAIL: 3, SMS: 3}
 """On a day (UTC)."""
 LINK_AGE = timedelta(days=1)
@@ -55,10 +59,7 @@ def set_email(actor: Actor, address: str | None) -> NotificationPreferences:
     own = services.preferences(actor)
     if own.email == checked:
         return own
-    claimed = _claim(actor, EMAIL, checked)
-    if claimed is not None:
-        token = signing.dumps([actor.tenant_id, actor.user_id, claimed.nonce], salt=_LINK_SALT)
-        _send_or_raise(lambda: mail.send(mails.of_claim(checked, _language(actor), token, claimed.nonce)))
+    _ask_for_proof(actor, EMAIL, _claim(actor, EMAIL, checked))
     return own
 
 
@@ -73,35 +74,52 @@ def set_phone(actor: Actor, number: str | None) -> NotificationPreferences:
     own = services.preferences(actor)
     if own.phone == checked:
         return own
-    claimed = _claim(actor, SMS, checked)
-    if claimed is not None:
-        text = frame(_language(actor), "sms_code", code=_code(claimed))
-        _send_or_raise(lambda: wiring.sms().send(checked, text, key=claimed.nonce))
+    _ask_for_proof(actor, SMS, _claim(actor, SMS, checked))
     return own
 
 
-def _claim(actor: Actor, channel: str, address: str) -> AddressClaim | None:
-    """A new claim, which takes the place of an earlier one. None where the address was asked too often today: nothing is sent then, and
-    nobody told, for it may have been somebody else who asked. Raises QuotaExceeded where the actor asked too often."""
+def send_proof(actor: Actor, channel: str, nonce: str) -> None:
+    """Send the link or code of the actor's claim with this `nonce`; nothing where there is no such claim (any more).
+
+    Safe to repeat. Raises Unavailable where the provider cannot take it now. One that refuses the address is not told of: whether there is
+    such a mailbox is nobody's business.
+    """
+    claimed = repository.claim(actor, actor.user_id, channel)
+    if claimed is None or not hmac.compare_digest(claimed.nonce, nonce):
+        return
+    with suppress(Refused):
+        if channel == EMAIL:
+            token = signing.dumps([actor.tenant_id, actor.user_id, nonce], salt=_LINK_SALT)
+            mail.send(mails.of_claim(claimed.address, _language(actor), token, nonce))
+        else:
+            wiring.sms().send(claimed.address, frame(_language(actor), "sms_code", code=_code(claimed)), key=nonce)
+
+
+def _claim(actor: Actor, channel: str, address: str) -> str:
+    """Make a new claim in the place of an earlier one, and return its nonce.
+
+    Where the address was asked too often today nothing is sent, and nobody told, for it may have been somebody else who asked. So that the
+    time it takes does not tell either, as much is read, written and asked for then: an earlier claim is written as it was, and the nonce is
+    nobody's. Raises QuotaExceeded where the actor asked too often.
+    """
     now = wiring.clock().now()
     member = _quota(now, f"{channel}-{_digest(actor.tenant_id or '', actor.user_id)}")
     other = _quota(now, f"{channel}-{_digest(address)}")
 
-    def attempt() -> AddressClaim | None:
+    def attempt() -> str:
         before, found = repository.claim_and_quotas(actor, channel, (member, other))
         mine, its = (stored or new for stored, new in zip(found, (member, other), strict=True))
         if int(mine.count) >= PROOFS_PER_MEMBER[channel]:
             raise QuotaExceeded("That is enough for today. Try again tomorrow.")
         mine.count = int(mine.count) + 1
-        if int(its.count) >= PROOFS_PER_ADDRESS[channel]:
-            repository.write(actor, [Put(mine)])
-            return None
-        its.count = int(its.count) + 1
+        its.count, nonce = int(its.count) + 1, secrets.token_hex(16)
+        silent = its.count > PROOFS_PER_ADDRESS[channel]
         claimed = before or AddressClaim(user_id=actor.user_id, owner_id=actor.user_id, channel=channel)
-        claimed.address, claimed.nonce, claimed.tries = address, secrets.token_hex(16), 0
-        claimed.ttl = seconds(now + (LINK_AGE if channel == EMAIL else CODE_AGE))
+        if before is None or not silent:
+            claimed.address, claimed.nonce, claimed.tries = address, secrets.token_hex(16) if silent else nonce, 0
+            claimed.ttl = seconds(now + (LINK_AGE if channel == EMAIL else CODE_AGE))
         repository.write(actor, [Put(claimed), Put(mine), Put(its)])
-        return claimed
+        return nonce
 
     return settled(attempt)
 
@@ -116,13 +134,12 @@ def _digest(*parts: str) -> str:
     return salted_hmac(_DIGEST_SALT, "\n".join(parts).casefold(), algorithm="sha256").hexdigest()[:32]
 
 
-def _send_or_raise(send: Callable[[], object]) -> None:
-    """An address that the provider refuses looks like any other: whether there is such a mailbox is nobody's business."""
+def _ask_for_proof(actor: Actor, channel: str, nonce: str) -> None:
+    """Have a worker do it, so that whoever asks cannot tell by the clock, or by an error, what the address is."""
+    queue = f"notify{settings.PRIORITY}" if actor.tier == PREMIUM else "notify"
     try:
-        send()
-    except Refused:
-        return
-    except SendingError as error:
+        wiring.jobs().send(SEND_PROOF, queue=queue, user_id=actor.user_id, channel=channel, nonce=nonce, tenant_id=actor.tenant_id)
+    except JobsUnavailable as error:
         raise RateLimited("The message cannot be sent now. Try again in a minute.", retry_after=60) from error
 
 
@@ -184,7 +201,10 @@ def confirm_phone(actor: Actor, code: str) -> NotificationPreferences:
 
 
 def adopt_email(actor: Actor, user_id: str, address: str) -> NotificationPreferences:
-    """Store an address that was proved elsewhere: by the issuer, or of a demo member. `actor` is the platform. Raises Invalid, Conflict."""
+    """Store an address that was proved elsewhere, as that of a demo member. `actor` is the platform. Raises Invalid, Conflict.
+
+    An address that a token of the issuer names is not adopted: members prove theirs by `set_email`.
+    """
     checked = _email(address)
 
     def attempt() -> NotificationPreferences:

@@ -6,6 +6,7 @@ once; which do is in docs/delivery.md.
 """
 
 import logging
+import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -30,6 +31,9 @@ LEASE = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT + 30)
 """Longer than a worker may work at a task, so that no two ever send at once; shorter than its message is hidden, so that the next may."""
 LATE = timedelta(minutes=3)
 """After which a delivery that nobody made has probably lost its message."""
+SWEEP_TIME = timedelta(seconds=settings.CELERY_TASK_SOFT_TIME_LIMIT * 2 / 3)
+"""After which a sweep ends: well before its task would be ended."""
+MOST_PER_SHARD = 500
 _MOST_PAUSE = timedelta(hours=1)
 _PROVIDER_ID = 512
 
@@ -164,12 +168,29 @@ def _release(actor: Actor, entry: HeldDelivery, now: datetime) -> None:
 def sweep_unsent(actor: Actor) -> int:
     """Have made what is pending for too long, and give up what nobody could make. Returns how many tasks were sent.
 
-    The repair behind the feed: an event that was lost, a message that ended among the dead letters. Raises JobsUnavailable.
+    The repair behind the feed: an event that was lost, a message that ended among the dead letters. It ends after `SWEEP_TIME`, and sends
+    `MOST_PER_SHARD` tasks for a shard. Left for the next sweep is what is younger in such a shard, and the shards that were not reached; as
+    each sweep begins at another shard, by chance, none is left for good. Raises JobsUnavailable.
     """
-    now = wiring.clock().now()
-    return sum(
-        _sweep(actor, found, now) for shard in range(settings.NOTIFICATION_SHARDS) for found in repository.unsent(actor, shard, now - LATE)
-    )
+    now, first = wiring.clock().now(), random.randrange(settings.NOTIFICATION_SHARDS)  # noqa: S311 - spreads work, guards nothing
+    shards = [(first + number) % settings.NOTIFICATION_SHARDS for number in range(settings.NOTIFICATION_SHARDS)]
+    return sum(_sweep_shard(actor, shard, now) for shard in shards)
+
+
+def _sweep_shard(actor: Actor, shard: int, now: datetime) -> int:
+    """What waits longer after a try is passed over, and does not count: while a provider is away, there may be much of it."""
+    sent = 0
+    if _late(now):
+        return sent
+    for found in repository.unsent(actor, shard, now - LATE):
+        sent += _sweep(actor, found, now)
+        if sent >= MOST_PER_SHARD or _late(now):
+            break
+    return sent
+
+
+def _late(begun: datetime) -> bool:
+    return wiring.clock().now() >= begun + SWEEP_TIME
 
 
 def _sweep(actor: Actor, found: Delivery, now: datetime) -> bool:

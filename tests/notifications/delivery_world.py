@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.mail.backends.base import BaseEmailBackend
 
 from goalgraph import wiring
@@ -12,7 +13,7 @@ from goalgraph.ids import id_of
 from goalgraph.table import keys, table
 from goals import services as goals
 from goals import task_services
-from notifications import address_services, device_services, services
+from notifications import address_services, device_services, services, tasks
 from notifications.items import Delivery, NotificationPreferences
 from notifications.notices import Notice
 from notifications.repository import preferences, save_preferences
@@ -33,6 +34,29 @@ def wished(actor: Actor, **attributes: Any) -> Actor:
         setattr(own, name, value)
     save_preferences(actor, own)
     return actor
+
+
+def run_proofs() -> None:
+    """Does what workers do with the proofs that were asked for since."""
+    jobs = wiring.jobs()
+    due, jobs.sent[:] = [sent for sent in jobs.sent if sent[0] == address_services.SEND_PROOF], []
+    for _, queue, arguments in due:
+        assert queue in settings.QUEUE_NAMES
+        tasks.send_proof(**arguments)
+
+
+def set_email(actor: Actor, address: str | None) -> NotificationPreferences:
+    """With what a worker does of it."""
+    answer = address_services.set_email(actor, address)
+    run_proofs()
+    return answer
+
+
+def set_phone(actor: Actor, number: str | None) -> NotificationPreferences:
+    """With what a worker does of it."""
+    answer = address_services.set_phone(actor, number)
+    run_proofs()
+    return answer
 
 
 def stored_preferences(actor: Actor) -> NotificationPreferences:

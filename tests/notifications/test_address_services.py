@@ -8,12 +8,14 @@ from django.test import override_settings
 from goalgraph import wiring
 from goalgraph.auth.actor import SYSTEM, Actor
 from goalgraph.errors import Invalid, QuotaExceeded, RateLimited
+from goalgraph.ports.jobs import JobsUnavailable
 from goalgraph.ports.sending import Refused, Unavailable
 from goalgraph.table import keys, table
+from goalgraph.table.metering import metered
 from notifications import address_services
-from notifications.address_services import MAX_TRIES, PROOFS_PER_ADDRESS, PROOFS_PER_MEMBER, confirm_phone, set_email, set_phone
+from notifications.address_services import MAX_TRIES, PROOFS_PER_ADDRESS, PROOFS_PER_MEMBER, confirm_phone
 from tests.fixtures import FakeClock, new_user
-from tests.notifications.delivery_world import stored_preferences
+from tests.notifications.delivery_world import run_proofs, set_email, set_phone, stored_preferences
 from users import services as users
 
 pytestmark = pytest.mark.usefixtures("memory_world")
@@ -163,6 +165,42 @@ def test_an_address_is_written_to_so_often_a_day_whoever_asks_and_nobody_is_told
     assert {(answer.email, answer.phone) for answer in answers} == {(None, None)}
 
 
+def test_an_address_that_was_asked_too_often_takes_as_much_work_before_the_answer(mailoutbox):
+    done = []
+    for member in [new_user() for _ in range(PROOFS_PER_ADDRESS["email"] + 2)]:
+        with metered() as meter:
+            address_services.set_email(member, "victim@example.org")
+        ((name, queue, arguments),) = wiring.jobs().sent
+        wiring.jobs().sent.clear()
+        done.append((meter.round_trips, meter.read_units, meter.write_units, name, queue, *sorted(arguments), len(arguments["nonce"])))
+    assert len(set(done)) == 1
+    assert mailoutbox == []
+
+
+def test_asking_once_more_than_is_sent_leaves_the_last_link_as_it_was(actor, mailoutbox):
+    for _ in range(PROOFS_PER_ADDRESS["email"] + 1):
+        set_email(actor, "ana@example.org")
+    assert len(mailoutbox) == PROOFS_PER_ADDRESS["email"]
+    assert address_services.confirm_email(token(mailoutbox)) == ("ana@example.org", "en")
+
+
+def test_a_proof_that_was_asked_for_again_is_sent_once(actor, mailoutbox):
+    address_services.set_email(actor, "old@example.org")
+    address_services.set_email(actor, "new@example.org")
+    run_proofs()
+    assert [mail.to for mail in mailoutbox] == [["new@example.org"]]
+
+
+def test_where_nothing_can_be_asked_for_the_member_is_to_come_again(actor, monkeypatch):
+    class Away:
+        def send(self, *_, **__):
+            raise JobsUnavailable
+
+    monkeypatch.setattr(wiring, "jobs", Away)
+    with pytest.raises(RateLimited):
+        address_services.set_phone(actor, NUMBER)
+
+
 def test_an_address_that_another_member_has_is_answered_the_same(mailoutbox, actor):
     address_services.adopt_email(SYSTEM, actor.user_id, "ana@example.org")
     other = new_user()
@@ -172,7 +210,7 @@ def test_an_address_that_another_member_has_is_answered_the_same(mailoutbox, act
     assert stored_preferences(other).email == stored_preferences(actor).email == "ana@example.org"
 
 
-def test_a_provider_that_refuses_tells_nothing_and_one_that_is_away_asks_to_come_again(actor, monkeypatch):
+def test_a_provider_that_refuses_tells_nothing_and_one_that_is_away_is_asked_again(actor, monkeypatch):
     class Away:
         def __init__(self, error):
             self.error = error
@@ -183,8 +221,14 @@ def test_a_provider_that_refuses_tells_nothing_and_one_that_is_away_asks_to_come
     monkeypatch.setattr(wiring, "sms", lambda: Away(Refused("no such number")))
     assert set_phone(actor, NUMBER).phone is None
     monkeypatch.setattr(wiring, "sms", lambda: Away(Unavailable("timeout")))
-    with pytest.raises(RateLimited):
-        set_phone(actor, NUMBER)
+    address_services.set_phone(actor, NUMBER)
+    waiting = list(wiring.jobs().sent)
+    with pytest.raises(Unavailable):
+        run_proofs()
+    monkeypatch.undo()
+    wiring.jobs().sent[:] = waiting
+    run_proofs()
+    assert len(texts()) == 1
 
 
 def test_links_do_not_outlive_the_secret(actor, mailoutbox):

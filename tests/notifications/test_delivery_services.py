@@ -12,7 +12,7 @@ from goalgraph.ports.sending import Gone, Refused, Unavailable
 from goalgraph.table import keys, table
 from goals import task_services
 from notifications import delivery_handlers, device_services, reminder_services, services, tasks, unsubscribing
-from notifications.delivery_services import LATE, LEASE, deliver, release, sweep_unsent
+from notifications.delivery_services import LATE, LEASE, SWEEP_TIME, deliver, release, sweep_unsent
 from notifications.events import of_delivery
 from notifications.items import DROPPED, FAILED, HELD, PENDING, SENT, HeldDelivery
 from tests.fixtures import FakeClock, new_user
@@ -335,6 +335,51 @@ def test_the_sweep_finds_what_nobody_made_and_runs_it(member: Actor, memory_worl
     assert {outcome(member, note_id, channel)[0] for channel in ("email", "push", "sms")} == {SENT}
     memory_world.advance(hours=2)
     assert sweep_unsent(SYSTEM) == 0
+
+
+def test_the_sweep_sends_so_many_for_a_shard_and_the_next_one_goes_on(memory_world: FakeClock, monkeypatch):
+    monkeypatch.setattr("notifications.delivery_services.MOST_PER_SHARD", 4)
+    one, other = _of_two_shards()
+    for dedupe in "abc":
+        told(one, dedupe=dedupe)
+    told(other)
+    memory_world.advance(minutes=5)
+
+    assert sweep_unsent(SYSTEM) == 4 + 3
+    for _, _, arguments in wiring.jobs().sent:
+        tasks.deliver(**arguments)
+    assert sweep_unsent(SYSTEM) == 4
+    assert {user_id for _, _, arguments in wiring.jobs().sent[7:] for user_id in [arguments["user_id"]]} == {one.user_id}
+
+
+def test_the_sweep_ends_in_time_and_reaches_each_shard_sooner_or_later(memory_world: FakeClock, monkeypatch):
+    """Each task takes as long as a whole sweep may: whatever shard comes first, the others wait."""
+    members = _of_two_shards()
+    for one in members:
+        told(one)
+    memory_world.advance(minutes=5)
+    sent, begins = [], iter(range(settings.NOTIFICATION_SHARDS))
+
+    class Slow:
+        def send(self, name, queue, **arguments):
+            sent.append(arguments["user_id"])
+            memory_world.advance(seconds=SWEEP_TIME.total_seconds())
+
+    monkeypatch.setattr(wiring, "jobs", Slow)
+    monkeypatch.setattr("random.randrange", lambda _: next(begins))
+    counts = [sweep_unsent(SYSTEM) for _ in range(settings.NOTIFICATION_SHARDS)]
+
+    assert counts == [1] * settings.NOTIFICATION_SHARDS
+    assert set(sent) == {one.user_id for one in members}
+
+
+def _of_two_shards() -> list[Actor]:
+    """Two members whose deliveries stand in shards of their own."""
+    found: dict[int, Actor] = {}
+    while len(found) < 2:
+        one = new_user()
+        found.setdefault(keys.shard_of(one.user_id, settings.NOTIFICATION_SHARDS), one)
+    return [reachable(one, token=f"fcm-token-of-a-phone-{shard:016}") for shard, one in found.items()]
 
 
 def test_the_sweep_leaves_alone_what_somebody_is_at_and_waits_longer_each_time(member: Actor, memory_world: FakeClock, monkeypatch):

@@ -16,7 +16,7 @@ from notifications.handlers import HANDLERS
 from tests.chat.moderation_world import STAFF
 from tests.fixtures import FakeClock
 from tests.notifications.world import member, stored, wishes
-from tests.streamed import changes_since
+from tests.streams import changes_since
 from users import connection_services as connections
 from users import services as users
 

@@ -10,11 +10,11 @@ from django.http import HttpResponse
 from django.test import AsyncClient, override_settings
 
 from goalgraph.auth.actor import SYSTEM, Actor
-from notifications import address_services, mail_texts, services, unsubscribing
+from notifications import mail_texts, services, unsubscribing
 from notifications.delivery_services import deliver
 from notifications.domain import KINDS
 from tests.fixtures import new_user
-from tests.notifications.delivery_world import reachable, stored_preferences, task_of, told
+from tests.notifications.delivery_world import reachable, set_email, stored_preferences, task_of, told
 from users import services as users
 
 pytestmark = pytest.mark.usefixtures("memory_world")
@@ -116,6 +116,7 @@ def test_each_tenant_is_its_own():
         signing.Signer(salt="notifications.unsubscribe").sign_object([None, "ana", "no such kind"]),
         signing.Signer(key="somebody else's", salt="notifications.unsubscribe").sign_object([None, "ana", "reminder"]),
     ],
+    ids=["nonsense", "long", "nul", "unsalted", "for another page", "no such kind", "by another key"],
 )
 def test_a_link_that_is_not_ours_does_nothing(token: str):
     member = Actor(user_id="ana")
@@ -151,7 +152,7 @@ def confirmation(mailoutbox) -> str:
 
 def test_an_address_is_confirmed_by_the_button_and_not_by_opening_the_link(mailoutbox):
     member = new_user()
-    address_services.set_email(member, "ana@Example.ORG")
+    set_email(member, "ana@Example.ORG")
     path = confirmation(mailoutbox)
 
     page = ask("get", path)
@@ -164,19 +165,19 @@ def test_an_address_is_confirmed_by_the_button_and_not_by_opening_the_link(mailo
 
 def test_a_link_for_an_address_that_was_replaced_does_not_work(mailoutbox, memory_world):
     member = new_user()
-    address_services.set_email(member, "old@example.org")
+    set_email(member, "old@example.org")
     old = confirmation(mailoutbox)
-    address_services.set_email(member, "new@example.org")
+    set_email(member, "new@example.org")
     assert [ask(method, old).status_code for method in ("get", "post")] == [404, 404]
     assert ask("post", confirmation(mailoutbox)).status_code == 200
-    address_services.set_email(member, None)
+    set_email(member, None)
     assert ask("post", confirmation(mailoutbox)).status_code == 404
     assert stored_preferences(member).email is None
 
 
 def test_a_link_expires_after_a_day(mailoutbox, memory_world):
     member = new_user()
-    address_services.set_email(member, "ana@example.org")
+    set_email(member, "ana@example.org")
     memory_world.advance(days=1, seconds=1)
     assert ask("post", confirmation(mailoutbox)).status_code == 404
     assert stored_preferences(member).email is None
