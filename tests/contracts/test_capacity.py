@@ -7,6 +7,7 @@ dearer is a mistake or a decision, what got cheaper belongs into the file. It is
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +18,7 @@ import pytest
 from chat import message_services as messages
 from chat import services as rooms
 from chat.items import Message, Room
+from goalgraph import wiring
 from goalgraph.auth.actor import SYSTEM, Actor
 from goalgraph.graphql.context import Context
 from goalgraph.graphql.schema import schema
@@ -24,11 +26,13 @@ from goalgraph.table.attributes import instant_text
 from goalgraph.table.metering import Meter, metered
 from goals import services, task_services
 from goals.items import Goal, Task
+from notifications import device_services
 from notifications import services as notifications
 from notifications.items import Notification
 from notifications.notices import Notice
 from tests.fixtures import FakeClock
 from tests.gamification.world import completed, handle
+from tests.notifications.delivery_world import set_phone
 from users import connection_services as connections
 from users import services as users
 
@@ -62,6 +66,8 @@ OPERATIONS = {
     "Query.messages": '{ messages(roomId: "$room", first: 50) { id text } }',
     "Query.notifications": "{ notifications(first: 20) { edges { node { id title readAt } } } }",
     "Query.notificationPreferences": "{ notificationPreferences { digestAt kinds { kind email } } }",
+    "Query.devices": "{ devices { id platform } }",
+    "Query.webPushKey": "{ webPushKey }",
     "Query.whyNotified": '{ whyNotified(id: "$note") { channel reason state } }',
     "Mutation.upsertProfile": 'mutation { upsertProfile(input: {nickname: "Ana"}) { id } }',
     "Mutation.block": 'mutation { block(userId: "bruno") }',
@@ -100,6 +106,13 @@ OPERATIONS = {
     "Mutation.markNotificationsRead": 'mutation { markNotificationsRead(ids: ["$note"]) }',
     "Mutation.markNotificationsRead all": "mutation { markNotificationsRead(all: true) }",
     "Mutation.snoozeReminder": 'mutation { snoozeReminder(id: "$note", minutes: 10) { id } }',
+    "Mutation.registerDevice": 'mutation { registerDevice(input: {platform: "fcm", token: "another phone"}) { id } }',
+    "Mutation.registerDevice again": 'mutation { registerDevice(input: {platform: "fcm", token: "phone"}) { id } }',
+    "Mutation.removeDevice": 'mutation { removeDevice(id: "$device") }',
+    "Mutation.setEmail": 'mutation { setEmail(email: "ana@example.org") { email } }',
+    "Mutation.setEmail none": "mutation { setEmail { email } }",
+    "Mutation.setPhone": 'mutation { setPhone(phone: "+5511912345678") { phone } }',
+    "Mutation.confirmPhone": 'mutation { confirmPhone(code: "$code") { phone } }',
     "Mutation.useStreakFreeze": 'mutation { useStreakFreeze(date: "2027-07-02") { score } }',
     "Mutation.setRestDays": 'mutation { setRestDays(days: ["sunday"]) { score } }',
     "Mutation.reportMessage": 'mutation { reportMessage(messageId: "$theirs", reason: "Rude") }',
@@ -123,10 +136,11 @@ class World:
     theirs: Message
     note: Notification
 
-    def document(self, operation: str) -> str:
+    def document(self, operation: str, **more: str) -> str:
         text = OPERATIONS[operation]
-        for name in ("goal", "public", "task", "done", "given", "room", "direct", "message", "theirs", "note"):
-            text = text.replace(f"${name}", getattr(self, name).id)
+        places = ("goal", "public", "task", "done", "given", "room", "direct", "message", "theirs", "note")
+        for name, value in ({name: getattr(self, name).id for name in places} | more).items():
+            text = text.replace(f"${name}", value)
         return text
 
 
@@ -163,17 +177,25 @@ def world(memory_world: FakeClock) -> World:
     return World(ana, goal, public, task, done, given, room, direct, message, theirs, note)
 
 
-def prepare(world: World, operation: str) -> None:
+def prepare(world: World, operation: str) -> dict[str, str]:
+    """What some operations begin with beyond the world; returns what their documents name of it."""
     if operation in ("Mutation.markTaskDone repeating", "Mutation.reopenTask repeating"):
         task_services.update_task(world.actor, world.task.id, {"repeat": "FREQ=DAILY"})
     if operation == "Mutation.reopenTask repeating":
         task_services.mark_task_done(world.actor, world.task.id)
+    if operation in ("Query.devices", "Mutation.registerDevice again", "Mutation.removeDevice"):
+        return {"device": device_services.register(world.actor, "fcm", "phone").device_id}
+    if operation == "Mutation.confirmPhone":
+        set_phone(world.actor, "+5511912345678")
+        ((_, text),) = wiring.sms().sent.values()
+        return {"code": re.search(r"\d{6}", text)[0]}
+    return {}
 
 
 def measure(world: World, operation: str) -> Meter:
-    prepare(world, operation)
+    document = world.document(operation, **prepare(world, operation))
     with metered() as meter:
-        result = schema.execute(world.document(operation), context_value=Context(world.actor))
+        result = schema.execute(document, context_value=Context(world.actor))
     assert result.errors is None, result.errors
     return meter
 
