@@ -18,7 +18,8 @@ QUEUE_KINDS = ("due", "notify", *(f"feed-{subscriber}" for subscriber in FEED_SU
 """What waits where: sweeps of the due wheel, deliveries, batches of events for each subscriber of the change feed, and the rest."""
 PRIORITY = "-priority"
 QUEUE_NAMES = tuple(name for kind in QUEUE_KINDS for name in (f"{kind}{PRIORITY}", kind))
-"""Each kind has a twin for what concerns premium members, which workers empty first."""
+"""Each kind has a twin for what concerns premium members. Beside the workers that take from all there is one for these alone (`express` in
+the Procfile), so nothing of a premium member's ever waits behind others."""
 QUEUE_MAX_RECEIVES = 3
 """How often a task is tried before its message goes to the dead-letter queue."""
 

@@ -16,6 +16,7 @@ from chat import message_services as messages
 from chat import services
 from goalgraph import trace, wiring
 from goalgraph.adapters import jobs, queues
+from goalgraph.adapters.local.embedded import ROOT
 from goalgraph.celery import app
 from goalgraph.ports.jobs import JobsUnavailable
 from tests.chat.world import members
@@ -139,3 +140,10 @@ def test_without_a_broker_messages_are_sent_all_the_same(caplog):
             finish(wiring.jobs())
         assert [message.text for message in messages.history(ana, room.id, first=100)] == [f"{n}" for n in range(50)]
     assert "the broker takes none" in caplog.text
+
+
+def test_the_express_worker_takes_from_every_premium_queue_and_from_no_other():
+    (line,) = [line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith("express: ")]
+    words = line.split()
+
+    assert set(words[words.index("--queues") + 1].split(",")) == {name for name in settings.QUEUE_NAMES if name.endswith(settings.PRIORITY)}
