@@ -13,7 +13,7 @@ pytestmark = pytest.mark.soak
 
 @pytest.mark.parametrize(
     ("count", "kills", "twice"),
-    [(10_000, 3 * len(POINTS), False), (10_000, len(POINTS), True), (50_000, 0, False)],
+    [(10_000, 3 * len(POINTS), False), (10_000, 2 * len(POINTS), True), (50_000, 0, False)],
     ids=["killed", "killed and twice", "fifty thousand"],
 )
 def test_reminders(count: int, kills: int, twice: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
