@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import concurrent.futures
+import contextlib
 import logging
 import os
 import threading
@@ -111,10 +112,13 @@ class _Sender:
         return self.pid != os.getpid() or not self._thread.is_alive() or self._idle.wait(timeout)
 
     def close(self) -> None:
+        """Cancels until the thread ends: a cancellation that meets a time-out of redis-py in the same moment is lost."""
         atexit.unregister(self.flush)
-        if self._task:
-            self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join()
+        while self._thread.is_alive():
+            with contextlib.suppress(RuntimeError):  # the loop was closed just now
+                if self._task:
+                    self._loop.call_soon_threadsafe(self._task.cancel)
+            self._thread.join(0.2)
 
     def _run(self, started: "concurrent.futures.Future[None]") -> None:
         asyncio.set_event_loop(self._loop)
