@@ -28,7 +28,7 @@ from tests.chat.world import members
 from tests.e2e import worker_settings
 from tests.e2e.conftest import kill
 
-PATIENCE = 90
+PATIENCE = 60
 KILLS = 5
 ROOMS, MESSAGES = 4, 100
 QUEUE = "feed-bus"
