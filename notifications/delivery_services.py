@@ -197,7 +197,14 @@ def _sweep(actor: Actor, found: Delivery, now: datetime) -> bool:
     if now - found.pending_since > timedelta(hours=settings.DELIVERY_GIVE_UP_HOURS):
         _give_up(actor, found, now)
         return False
-    if (found.lease_until is not None and found.lease_until > now) or now - found.updated_at < _pause(int(found.attempts)):
+    if found.lease_until is not None and found.lease_until > now:
+        return False
+    if now - found.updated_at < _pause(int(found.attempts) + int(found.resent)):
+        return False
+    # Marked first: whoever makes the delivery meanwhile would lose it to a mark that came later.
+    marked = found.copy()
+    marked.resent = int(found.resent) + 1
+    if repository.saved(actor, marked) is None:
         return False
     queue = f"notify{settings.PRIORITY}" if found.priority else "notify"
     place = {"user_id": found.user_id, "note_id": found.note_id, "channel": found.channel}
@@ -205,9 +212,10 @@ def _sweep(actor: Actor, found: Delivery, now: datetime) -> bool:
     return True
 
 
-def _pause(attempts: int) -> timedelta:
-    """How long to wait after a try: twice as long each time. An outage of a provider would otherwise bring a task for each every time."""
-    return min(LATE * 2 ** min(attempts, 10), _MOST_PAUSE)
+def _pause(times: int) -> timedelta:
+    """How long to wait after so many tries and tasks: twice as long each time. While a provider or the workers are away, each sweep would
+    otherwise bring a task more for every delivery."""
+    return min(LATE * 2 ** min(times, 10), _MOST_PAUSE)
 
 
 def _give_up(actor: Actor, found: Delivery, now: datetime) -> None:

@@ -122,6 +122,8 @@ class Delivery(CoreItem, discriminator="Delivery"):
     """Of a premium member; it goes first."""
     not_after = InstantAttribute(null=True)
     attempts = NumberAttribute(default=0)
+    resent = NumberAttribute(default=0)
+    """How often the sweep sent a task for it, because nobody seemed to be at it."""
     lease_until = InstantAttribute(null=True)
     """Until when the one who tries now may count on being the only one."""
     released_at = InstantAttribute(null=True)

@@ -369,8 +369,22 @@ def test_the_sweep_ends_in_time_and_reaches_each_shard_sooner_or_later(memory_wo
     monkeypatch.setattr("random.randrange", lambda _: next(begins))
     counts = [sweep_unsent(SYSTEM) for _ in range(settings.NOTIFICATION_SHARDS)]
 
-    assert counts == [1] * settings.NOTIFICATION_SHARDS
-    assert set(sent) == {one.user_id for one in members}
+    assert counts == [1] * 6 + [0] * (settings.NOTIFICATION_SHARDS - 6)
+    assert sorted(sent) == sorted(3 * [one.user_id for one in members])
+
+
+def test_the_sweep_does_not_pile_up_tasks_while_the_workers_are_away(member: Actor, memory_world: FakeClock):
+    note_id = told(member)
+    counts = []
+    for _ in range(6):
+        memory_world.advance(minutes=5)
+        counts.append(sweep_unsent(SYSTEM))
+
+    assert counts == [3, 0, 3, 0, 0, 3]
+    for _, _, arguments in wiring.jobs().sent:
+        tasks.deliver(**arguments)
+    assert {outcome(member, note_id, channel) for channel in ("email", "push", "sms")} == {(SENT, None)}
+    assert {delivery(member, note_id, channel).attempts for channel in ("email", "push", "sms")} == {1}
 
 
 def _of_two_shards() -> list[Actor]:

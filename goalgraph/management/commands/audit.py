@@ -42,7 +42,7 @@ class Command(BaseCommand):
         if faults:
             self.stdout.write(self.style.ERROR(f"\n{faults} faults: the audit log is not as it was written."))
             raise SystemExit(1)
-        self.stdout.write(f"\n{count} chains, each as it was written." if count else "There is no chain yet.")
+        self.stdout.write(f"\n{count} chain{'s, each' if count > 1 else ','} as it was written." if count else "There is no chain yet.")
 
     def _say(self, report: Report) -> None:
         said = f"{len(report.faults)} faults" if report.faults else "as it was written"
