@@ -62,3 +62,18 @@ class RequestQuota(CoreItem, discriminator="RequestQuota"):
 
     def key(self) -> Key:
         return keys.request_quota(self.owner_id, self.day.date())
+
+
+class Sanction(CoreItem, discriminator="Sanction"):
+    """What moderators have forbidden a member. It stays when it is over, and expires by `ttl`."""
+
+    user_id = UnicodeAttribute()
+    muted_until = InstantAttribute(null=True)
+    """Until when the member may read chats, but not write in them."""
+    suspended_until = InstantAttribute(null=True)
+    """Until when the member may do nothing at all."""
+    reason = UnicodeAttribute(null=True)
+    """In words for the member."""
+
+    def key(self) -> Key:
+        return keys.sanction(self.user_id)

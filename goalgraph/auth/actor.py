@@ -1,6 +1,7 @@
 """Who is acting. Every service takes an `Actor` first and decides by it what may be seen and done."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 PREMIUM = "premium"
 """The tier whose work goes first."""
@@ -12,7 +13,8 @@ class Actor:
 
     `user_id` is the token's subject, `tenant_id` the company tenant the member belongs to (None: the open platform), `tier` is
     `free` or `premium`, `entitlements` are feature names the plan grants, `scopes` come from the token. `expires_at` is the
-    token's `exp` in seconds since the epoch (UTC), None for actors that are not behind a token (commands, workers).
+    token's `exp` in seconds since the epoch (UTC), None for actors that are not behind a token (commands, workers). Until `muted_until`
+    moderators let the member write nothing to others.
     """
 
     user_id: str
@@ -22,6 +24,7 @@ class Actor:
     scopes: frozenset[str] = field(default_factory=frozenset)
     email: str | None = None
     expires_at: int | None = None
+    muted_until: datetime | None = None
 
 
 SYSTEM = Actor(user_id="system", scopes=frozenset({"system"}))

@@ -52,6 +52,8 @@ INSTALLED_APPS = [
     "chat",
     "gamification",
     "notifications",
+    "offers",
+    "billing",
 ]
 
 # Django's own middlewares cost a thread hop each under ASGI. `goalgraph.middleware.api` answers the paths of the API by their view at

@@ -249,6 +249,11 @@ def case_and_reports(room_id: str, seq: int) -> Span:
     return Span(_case(room_id, seq))
 
 
+def reporter_record(user_id: str) -> Key:
+    """How often moderators agreed with what a member reported."""
+    return Key(f"REPORTER#{_id(user_id)}", "RECORD")
+
+
 def report_quota(user_id: str, day: date) -> Key:
     return Key(_user(user_id), f"QUOTA#REPORTS#{day:%Y%m%d}")
 
@@ -445,6 +450,84 @@ def ranked_ahead(season: str, shard: int, score: int, user_id: str) -> Span:
 
 def _game(user_id: str) -> str:
     return f"GAME#{_id(user_id)}"
+
+
+# Plans and sanctions -----------------------------------------------------------------------------------------------------------------
+
+
+def subscription(user_id: str, plan_id: str) -> Key:
+    """What a member pays for. Home reads it."""
+    return Key(_user(user_id), f"SUB#{_id(plan_id)}")
+
+
+def subscriptions_of(user_id: str) -> Span:
+    return Span(_user(user_id), SK.startswith("SUB#"))
+
+
+def tenant_subscription(plan_id: str) -> Key:
+    """What the company pays for whose tenant this is."""
+    return Key("TENANTPLAN", f"SUB#{_id(plan_id)}")
+
+
+def renewal(on: date, who: str, plan_id: str) -> IndexKey:
+    """A subscription on the day (UTC) when its period ends; `who` is a member's id."""
+    return IndexKey("GSI6", f"SUB#RENEW#{on:%Y%m%d}", f"{_id(who)}#{_id(plan_id)}")
+
+
+def renewals_on(on: date) -> Span:
+    return Span(f"SUB#RENEW#{on:%Y%m%d}", None, "GSI6")
+
+
+def sanction(user_id: str) -> Key:
+    """What moderators have forbidden a member. It lies outside the stretch that home reads."""
+    return Key(_user(user_id), "ACCESS#SANCTION")
+
+
+# Offers ------------------------------------------------------------------------------------------------------------------------------
+
+
+def offer(offer_id: str) -> Key:
+    return Key(f"OFFER#{_id(offer_id)}", f"OFFER#{offer_id}")
+
+
+def offer_of_company(company_id: str, offer_id: str) -> IndexKey:
+    return IndexKey("GSI5", f"COMPANY#{_id(company_id)}", f"OFFER#{_id(offer_id)}")
+
+
+def offers_of_company(company_id: str) -> Span:
+    return Span(f"COMPANY#{_id(company_id)}", None, "GSI5")
+
+
+def tag_edge(tag: str, offer_id: str) -> Key:
+    """An offer under one of its tags."""
+    return Key(f"TAG#{_id(tag)}", f"OFFER#{_id(offer_id)}")
+
+
+def offers_tagged(tag: str) -> Span:
+    return Span(f"TAG#{_id(tag)}", SK.startswith("OFFER#"))
+
+
+def hidden_company(user_id: str, company_id: str) -> Key:
+    """What offers do with a member stands in a partition of its own, for it grows without bound."""
+    return Key(_offers(user_id), f"HIDDEN#{_id(company_id)}")
+
+
+def hidden_companies_of(user_id: str) -> Span:
+    return Span(_offers(user_id), SK.startswith("HIDDEN#"))
+
+
+def shown_offers(user_id: str, day: date) -> Key:
+    """How often a member saw which offer on one of their days."""
+    return Key(_offers(user_id), f"SHOWN#{day:%Y%m%d}")
+
+
+def offer_link(user_id: str, link_id: str, kind: str) -> Key:
+    """That a member followed a link of ours, once."""
+    return Key(_offers(user_id), f"LINK#{_id(link_id)}#{_id(kind)}")
+
+
+def _offers(user_id: str) -> str:
+    return f"OFFERS#{_id(user_id)}"
 
 
 # The change feed -----------------------------------------------------------------------------------------------------------------------
