@@ -13,7 +13,7 @@ _env = environ.Env()
 CELERY_BROKER_URL = _env.str("CELERY_BROKER_URL", "sqs://")
 QUEUE_PREFIX = _env.str("QUEUE_PREFIX", "gg-")
 """Before the names of the queues in SQS, so that several installations share an account."""
-FEED_SUBSCRIBERS = ("gamification", "leaderboards", "notifications", "moderation", "bus")
+FEED_SUBSCRIBERS = ("gamification", "leaderboards", "notifications", "moderation", "offers", "search", "bus")
 QUEUE_KINDS = ("due", "notify", *(f"feed-{subscriber}" for subscriber in FEED_SUBSCRIBERS), "default")
 """What waits where: sweeps of the due wheel, deliveries, batches of events for each subscriber of the change feed, and the rest."""
 PRIORITY = "-priority"
