@@ -1,11 +1,10 @@
-"""The look-up of a member in the back office: read-only, from the table, for staff with `users.view_member`."""
+"""Two pages of the back office, both read-only: the look-up of a member, from the table, and what staff did."""
 
-from datetime import tzinfo
-from typing import Any, cast
+from datetime import UTC, tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib import admin
-from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -15,10 +14,11 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_safe
 
 from gamification import services as gamification
+from goalgraph.backoffice.admin import BackOfficeAdmin
 from goalgraph.errors import NotFound
 from goals import staff_services
 from goals.staff_services import Overview
-from users.models import Member
+from users.models import Member, StaffAction
 from users.staff_services import staff_actor
 
 LOOKED_UP = 4
@@ -27,16 +27,13 @@ SHOWN_AGENDA = 50
 
 
 @admin.register(Member)
-class MemberAdmin(admin.ModelAdmin):
-    """Two pages: the form, and the member."""
+class MemberAdmin(BackOfficeAdmin):
+    """Two pages: the form, and the member. For staff with `users.view_member`."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
 
     def get_urls(self) -> list[URLPattern]:
@@ -71,7 +68,7 @@ class MemberAdmin(admin.ModelAdmin):
         except NotFound:
             return self._form_page(request, 404, absent=True, user_id=user_id, tenant_id=tenant_id)
         member = Member(f"{tenant_id}/{user_id}" if tenant_id else user_id)
-        LogEntry.objects.log_actions(cast("int", request.user.pk), [member], LOOKED_UP, "Looked up.", single_object=True)
+        self.log(request, member, "Looked up.", LOOKED_UP)
         return self._page(
             request, "member", title=f"Member {user_id}", member=member, user_id=user_id, tenant_id=tenant_id, **_shown(overview)
         )
@@ -106,3 +103,26 @@ def _zone(overview: Overview) -> tzinfo:
         return ZoneInfo(overview.profile.timezone if overview.profile else "UTC")
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("UTC")
+
+
+@admin.register(StaffAction)
+class StaffActionAdmin(BackOfficeAdmin):
+    """What staff did, newest first, for staff with `users.view_staffaction`. Nobody writes here."""
+
+    list_display = ("instant", "staff_name", "method", "view", "subject", "what", "status", "address")
+    list_filter = ("method", "status", "view")
+    search_fields = ("staff_name", "subject", "trace_id")
+    search_help_text = "A name, a subject (offers.offer and an id) or a trace id"
+    date_hierarchy = "at"
+    list_per_page = 50
+    show_full_result_count = False
+
+    @admin.display(description="at (UTC)", ordering="at")
+    def instant(self, action: StaffAction) -> str:
+        return f"{action.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False

@@ -17,6 +17,13 @@ OIDC_CLAIMS = _env.str("OIDC_CLAIMS", "embedded")
 """How the issuer spells its claims: `embedded`, `cognito`, `firebase` or `entra` (goalgraph/auth/claims.py)."""
 
 STAFF_MFA_REQUIRED = _env.bool("STAFF_MFA_REQUIRED", default=True)
+"""Whether staff need a second factor: without one they reach the page that sets one up and nothing else."""
+STAFF_SESSION_SECONDS = 8 * 3600
+"""How long staff stay signed in: a working day."""
+STAFF_IDLE_SECONDS = _env.int("STAFF_IDLE_SECONDS", 30 * 60)
+"""After how long without a request staff are signed out."""
+SESSION_COOKIE_AGE = STAFF_SESSION_SECONDS
+ACCOUNT_SESSION_REMEMBER = False  # the cookie ends with the browser at the latest
 
 ISSUER_PRIVATE_KEYS = _env.str("ISSUER_PRIVATE_KEYS", "", multiline=True)
 """The embedded issuer's RSA keys as PEM, newest first. A secret. Empty: keys live in `ISSUER_KEYS_DIR`, the first made on first use."""
@@ -36,6 +43,16 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
+ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "login_failed": "50/15m/ip,5/15m/key"}
+"""Sign-ins from one address; failed passwords, and failed codes of one person: five lock the name for the rest of 15 minutes, from wherever
+it is tried."""
+ALLAUTH_TRUSTED_PROXY_COUNT = _env.int("TRUSTED_PROXIES", 0)
+"""How many proxies of ours stand in front and add to `X-Forwarded-For`. Too few, and all clients count as one address."""
+
+MFA_ADAPTER = "goalgraph.backoffice.second_factor.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "GoalGraph"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # nobody signs in by an e-mail address here
 
 IDP_OIDC_ADAPTER = "goalgraph.adapters.local.issuer.IssuerAdapter"
 IDP_OIDC_ACCESS_TOKEN_FORMAT = "jwt"

@@ -26,6 +26,10 @@ GOOD = {
     "PUBLIC_URL": "https://api.example.org",
     "EMAIL_URL": "smtp+tls://user:password@mail.example.org:587",
     "MAIL_FROM": "GoalGraph <hello@example.org>",
+    "STRIPE_SECRET_KEY": "rk_live_4eC39HqLyjWDarjtT1zdp7dc",
+    "STRIPE_WEBHOOK_SECRETS": "whsec_newerMfKQ9r8GKYqrTwjUPD8I,whsec_olderMfKQ9r8GKYqrTwjUPD8I",
+    "STRIPE_WEBHOOK_UUID": "0d3f7f1c-6a52-4c55-8d62-6d8b6f1e2a43",
+    "OFFER_MEDIA_BUCKET": "goalgraph-media.example.org",
 }
 
 
@@ -69,6 +73,14 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ("MAIL_FROM", "GoalGraph <hello@goalgraph.example>"),
         ("MAIL_FROM", "GoalGraph"),
         ("APP_URL", "http://app.example.org"),
+        ("STAFF_MFA_REQUIRED", "false"),
+        ("TIER_FROM_TOKEN", "true"),
+        ("STRIPE_SECRET_KEY", "pk_live_4eC39HqLyjWDarjtT1zdp7dc"),
+        ("STRIPE_SECRET_KEY", "sk_test_knownToEverybodyForTestsOnly"),
+        ("STRIPE_API_BASE", "http://127.0.0.1:38000"),
+        ("STRIPE_WEBHOOK_SECRETS", "whsec_local"),
+        ("STRIPE_WEBHOOK_UUID", "00000000-0000-0000-0000-000000000000"),
+        ("OFFER_MEDIA_URL", "http://media.example.org"),
         ("SNS_APNS_APPLICATION", "goalgraph"),
         ("SNS_FCM_APPLICATION", "arn:aws:sns:us-east-1:123456789012:topic"),
     ],
