@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from chat import case_services
 from chat import moderation_services as moderation
 from goalgraph.feed.events import Event
 
@@ -16,4 +17,13 @@ def review_edited(event: Event) -> None:
     moderation.review_message(event.system, event.data["roomId"], event.data["seq"])
 
 
-HANDLERS: dict[str, Callable[[Event], None]] = {"message.sent": review_sent, "message.edited": review_edited}
+def project_case(event: Event) -> None:
+    """The moderators' desk learns of it. A case that is told of twice, late or out of order is read as it is now."""
+    case_services.project(event.system, event.data["roomId"], event.data["seq"])
+
+
+HANDLERS: dict[str, Callable[[Event], None]] = {
+    "message.sent": review_sent,
+    "message.edited": review_edited,
+    "case.changed": project_case,
+}

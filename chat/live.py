@@ -14,7 +14,7 @@ from goalgraph.ports.presence import PRESENCE
 from goalgraph.table.items import from_raw
 
 MESSAGE = "message"
-CHANGES = ("edited", "deleted", "redacted", "reaction", "read", "typing", PRESENCE, "joined", "left", RESYNC)
+CHANGES = ("edited", "deleted", "redacted", "restored", "reaction", "read", "typing", PRESENCE, "joined", "left", RESYNC)
 
 
 def sent(actor: Actor, message: Message) -> None:

@@ -25,6 +25,7 @@ from goalgraph.ports.live import Stream
 from goalgraph.table import settled
 from goalgraph.table.port import ConditionFailed, TransactionCanceled
 from goalgraph.table.table import seconds
+from users.sanction_services import require_voice
 
 DEFAULT_PAGE, MAX_PAGE = 50, 100
 
@@ -32,8 +33,9 @@ DEFAULT_PAGE, MAX_PAGE = 50, 100
 def send(actor: Actor, room_id: str, text: str, *, client_id: str | None = None, reply_to: str | None = None) -> Message:
     """Write into a room. Sent again with the same `client_id` it is the same message, however often.
 
-    Raises Invalid, NotFound, Conflict when the room is so busy that no number was to be had.
+    Raises Forbidden for who is muted, Invalid, NotFound, Conflict when the room is so busy that no number was to be had.
     """
+    require_voice(actor)
     checked = message_text(text)
     marker = None if client_id is None else sent_digest(client_message_id(client_id))
     message = settled(lambda: _send(actor, room_id, checked, marker, reply_to), tries=64)
@@ -118,6 +120,7 @@ def mark_read(actor: Actor, room_id: str, message_id: str | None = None) -> Room
 
 def edit(actor: Actor, message_id: str, text: str) -> Message:
     """Say one's own message differently; what it said before is kept for moderators. Raises Invalid, NotFound, Forbidden, Conflict."""
+    require_voice(actor)
     checked = message_text(text)
 
     def change(message: Message) -> None:
@@ -140,7 +143,9 @@ def delete(actor: Actor, message_id: str) -> Message:
 
 
 def react(actor: Actor, message_id: str, emoji: str, *, remove: bool = False) -> Message:
-    """Put an emoji under a message, or take it away. Repeating it changes nothing. Raises Invalid, NotFound, Conflict."""
+    """Put an emoji under a message, or take it away. Repeating it changes nothing. Raises Forbidden for who is muted, Invalid, NotFound,
+    Conflict."""
+    require_voice(actor)
     checked = reaction(emoji)
 
     def attempt() -> Message:
@@ -169,7 +174,9 @@ def _counted(reactions: dict[str, int], emoji: str, change: int) -> dict[str, in
 
 
 def set_typing(actor: Actor, room_id: str, *, typing: bool) -> bool:
-    """Tell the room that the actor writes, or has stopped. It is told to who is there, and stored nowhere. Raises NotFound."""
+    """Tell the room that the actor writes, or has stopped. It is told to who is there, and stored nowhere. Raises Forbidden for who is
+    muted, NotFound."""
+    require_voice(actor)
     room, _ = entered(actor, room_id)
     live.typing(actor, room, typing=typing)
     return True

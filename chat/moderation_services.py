@@ -4,21 +4,25 @@ Reviews follow from the change feed, after the message was stored and announced:
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 
 from django.conf import settings
 
-from chat import live, repository
 from chat import moderation_repository as cases
+from chat import repository
 from chat.domain import DELETED, REDACTED, MessageRef
 from chat.items import Message, MessageEdit
-from chat.message_services import found_message, kept_edit
+from chat.message_services import found_message
 from chat.moderation_domain import (
     CONTEXT,
     CONTEXT_CHARACTERS,
     GRACE,
+    HIDE,
+    NEWCOMER,
     OPEN,
     QUIET,
+    REDACT,
     RESOLVED,
     REVIEW_BATCH,
     REVIEW_SHARDS,
@@ -26,15 +30,18 @@ from chat.moderation_domain import (
     UNJUDGED,
     UNJUDGED_SCORE,
     case_score,
+    hides,
     report_reason,
 )
 from chat.moderation_items import MessageReport, ModerationCase, ReportQuota, ReviewDue
+from chat.takedowns import Change, digest, taken_away_at_once, tell
 from goalgraph import inputs, wiring
 from goalgraph.auth.actor import SYSTEM, Actor
 from goalgraph.errors import Forbidden, Invalid, NotFound, QuotaExceeded
 from goalgraph.ports.moderator import ModeratorUnavailable, Verdict
 from goalgraph.table import settled
 from goalgraph.table.attributes import instant_text
+from goalgraph.table.items import CoreItem
 from goalgraph.table.port import TransactionCanceled
 from goalgraph.table.table import Page, seconds
 
@@ -150,12 +157,11 @@ def _act(actor: Actor, judged: Message, verdict: Verdict) -> None:
     case = _case_of(actor, before, judged, text)
     case.reasons, case.verdict_score = list(verdict.reasons), verdict.score
     case.urgent = verdict.urgent or bool(case.urgent)
-    case.score = case_score(verdict.score, int(case.reports))
-    if verdict.action == "redact" and not message.gone:
-        case.outcome = REDACTED
-        _redact(actor, message, case, text)
-    else:
-        cases.save_case(actor, case)
+    case.score = case_score(verdict.score, case.weight)
+    taken = None
+    if verdict.action == "redact" and not case.urgent and not message.gone:
+        taken = taken_away_at_once(case, message, text, REDACT, _automatic(message))
+    _save(actor, case, taken or _hidden(case, message))
 
 
 # Taking away -----------------------------------------------------------------------------------------------------------------------
@@ -177,21 +183,34 @@ def redact(actor: Actor, message_id: str, reason: str) -> Message:
         if message.gone:
             return message
         case = _case_of(actor, cases.case(actor, ref.room_id, ref.seq), message, message.text)
-        case.state, case.outcome, case.note = RESOLVED, REDACTED, note
-        return _redact(actor, message, case, message.text)
+        case.state, case.note = RESOLVED, note
+        taken = taken_away_at_once(case, message, message.text, REDACT, f"staff-{int(message.version)}")
+        _save(actor, case, taken)
+        return taken.message
 
     return settled(attempt)
 
 
-def _redact(actor: Actor, message: Message, case: ModerationCase, kept_text: str) -> Message:
-    after = message.copy()
-    after.text, after.state, after.reactions = "", REDACTED, {}
-    kept = kept_edit(message)
-    kept.text = kept_text
-    cases.save_case(actor, case, (after, kept))
-    # Who moderates is not for the members of the room to know.
-    live.changed(platform(actor.tenant_id), after, REDACTED)
-    return after
+def _hidden(case: ModerationCase, message: Message) -> Change | None:
+    """The message without its text, where so many report it that people should look at it before others do; else None.
+
+    Not what moderators found nothing wrong with, unless it says something else by now.
+    """
+    enough = hides(score=float(case.score), weight=case.weight, urgent=bool(case.urgent), threshold=settings.MODERATION_AUTO_HIDE)
+    if message.gone or not enough or case.cleared == digest(message.text):
+        return None
+    return taken_away_at_once(case, message, message.text, HIDE, _automatic(message))
+
+
+def _automatic(message: Message) -> str:
+    """The id of the platform's own decision. One of two at once fails, for the message changes with it."""
+    return f"auto-{int(message.version)}"
+
+
+def _save(actor: Actor, case: ModerationCase, taken: Change | None) -> None:
+    cases.save_case(actor, case, taken.items if taken else ())
+    if taken:
+        tell(actor, taken.message, REDACTED)
 
 
 # Reports ---------------------------------------------------------------------------------------------------------------------------
@@ -208,30 +227,35 @@ def report(actor: Actor, message_id: str, reason: str) -> bool:
         message = found_message(actor, message_id)
         if message.sender_id == actor.user_id:
             raise Invalid("That is your own message. You can delete it.", field="messageId")
-        before, earlier = cases.case_and_report(actor, message.room_id, int(message.seq), actor.user_id)
+        before, earlier, record = cases.case_and_report(actor, message.room_id, int(message.seq), actor.user_id)
         if earlier is not None or message.state == REDACTED:
             return
         case = _case_of(actor, before, message, before.text if before else _last_words(actor, message))
+        weight = record.weight if record else NEWCOMER
+        case.report_weight = round(case.weight + weight, 3)
         case.reports = int(case.reports) + 1
-        case.score = case_score(float(case.verdict_score), int(case.reports))
-        filed = MessageReport(room_id=message.room_id, seq=message.seq, reporter_id=actor.user_id, reason=checked, ttl=case.ttl)
-        _file(actor, case, filed)
+        case.score = case_score(float(case.verdict_score), case.weight)
+        place = {"room_id": message.room_id, "seq": message.seq, "reporter_id": actor.user_id}
+        taken = _hidden(case, message)
+        _file(actor, case, MessageReport(**place, reason=checked, weight=weight, ttl=case.ttl), taken.items if taken else ())
+        if taken:
+            tell(actor, taken.message, REDACTED)
 
     settled(attempt)
     return True
 
 
-def _file(actor: Actor, case: ModerationCase, filed: MessageReport) -> None:
+def _file(actor: Actor, case: ModerationCase, filed: MessageReport, others: Sequence[CoreItem]) -> None:
     day = datetime.combine(wiring.clock().now().date(), time(), UTC)
     quota = ReportQuota(owner_id=actor.user_id, day=day, count=1, ttl=seconds(day + timedelta(days=2)))
     try:
-        cases.save_report(actor, case, filed, cases.one_more_report(quota, settings.REPORTS_PER_DAY))
+        cases.save_report(actor, case, filed, cases.one_more_report(quota, settings.REPORTS_PER_DAY), others)
     except TransactionCanceled as error:
         if not error.failed(2):
             raise
         if error.current(2) is not None:
             raise QuotaExceeded(f"You have reported {settings.REPORTS_PER_DAY} messages today. Tomorrow you can report more.") from error
-        cases.save_report(actor, case, filed, cases.first_report(quota))
+        cases.save_report(actor, case, filed, cases.first_report(quota), others)
 
 
 def _last_words(actor: Actor, message: Message) -> str:
@@ -260,10 +284,10 @@ def case_file(actor: Actor, case_id: str) -> tuple[ModerationCase, list[MessageR
     """A case with all reports. Raises Forbidden unless the actor is staff, NotFound."""
     _check_staff(actor)
     ref = _ref(case_id)
-    case, reports = cases.case_and_reports(actor, ref.room_id, ref.seq)
-    if case is None:
+    found = cases.file(actor, ref.room_id, ref.seq)
+    if found.case is None:
         raise NotFound
-    return case, reports
+    return found.case, found.reports
 
 
 def _check_staff(actor: Actor) -> None:
@@ -287,6 +311,8 @@ def _case_of(actor: Actor, before: ModerationCase | None, message: Message, text
         case.context = _context(actor, message)
     if before is None or before.state == RESOLVED:
         case.state, case.opened_at = OPEN, now
+    if before is not None and before.state == RESOLVED:
+        case.openings = int(before.openings) + 1
     case.text = text
     case.ttl = seconds(now + timedelta(days=settings.MODERATION_RETENTION_DAYS))
     return case

@@ -57,7 +57,7 @@ def messages(actor: Actor, room_id: str, *, above: int, below: int = keys.MAX_SE
 
 def edits(actor: Actor, room_id: str, seq: int) -> list[MessageEdit]:
     """What a message said before, oldest first."""
-    return cast("list[MessageEdit]", table(actor).query(keys.edits_of(room_id, seq)).items)
+    return cast("list[MessageEdit]", table(actor).query(keys.edits_of(room_id, seq), consistent=True).items)
 
 
 # Rooms -----------------------------------------------------------------------------------------------------------------------------

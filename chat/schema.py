@@ -106,8 +106,8 @@ class RoomEvent(graphene.ObjectType):
     kind = graphene.String(
         required=True,
         description=(
-            "edited, deleted, redacted, reaction (with `message`), read, typing, presence, joined, left (with `userId`), or resync: "
-            "something may have been missed, so read the room again."
+            "edited, deleted, redacted, restored (by moderators), reaction (each with `message`), read, typing, presence, joined, left "
+            "(with `userId`), or resync: something may have been missed, so read the room again."
         ),
     )
     room_id = graphene.ID(required=True, description="In which room.")

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 
-from django.conf import settings
-
+from billing import plans
 from chat import live, repository
 from chat.domain import DIRECT, GOAL, GROUP, MAX_MEMBERS, OWNER, direct_room_id, local_day, member_ids, room_title, unread
 from chat.items import Message, Room, RoomMember, RoomQuota
@@ -17,6 +16,7 @@ from goalgraph.table.port import TransactionCanceled
 from goalgraph.table.table import Page
 from goals import services as goals
 from users import services as users
+from users.sanction_services import require_voice
 
 
 def open_room(
@@ -25,8 +25,9 @@ def open_room(
     """A room of the actor and `user_ids`. Two people, no title and no goal is their one direct room, which is there or is made.
 
     `room_id` is an id for a new one; an earlier attempt under it is found. Raises Invalid, NotFound for people or a goal that the actor may
-    not see, and QuotaExceeded beyond the free plan's rooms a day.
+    not see, Forbidden for who is muted, and QuotaExceeded beyond the free plan's rooms a day.
     """
+    require_voice(actor)
     others = [user_id for user_id in member_ids(user_ids, field="memberIds") if user_id != actor.user_id]
     if not others:
         raise Invalid("A room needs somebody else.", field="memberIds")
@@ -64,8 +65,9 @@ def _open(actor: Actor, wanted: Room, everybody: Sequence[str]) -> Room:
 def invite(actor: Actor, room_id: str, user_ids: Sequence[str]) -> Room:
     """Bring people into a room of several. They see what is written from now on. Those who are in it already stay as they are.
 
-    Raises NotFound, Forbidden for a direct room, Invalid, Conflict.
+    Raises NotFound, Forbidden for a direct room and for who is muted, Invalid, Conflict.
     """
+    require_voice(actor)
     invited = [user_id for user_id in member_ids(user_ids, field="userIds") if user_id != actor.user_id]
     if not invited:
         raise Invalid("Whom?", field="userIds")
@@ -176,7 +178,7 @@ def _found(actor: Actor, room_id: str, others: Sequence[str]) -> tuple[Room, lis
 
 
 def _join(actor: Actor, room: Room, user_ids: Sequence[str], *, counts: bool) -> None:
-    """`counts`: the actor opens or joins it, which the free plan counts."""
+    """`counts`: the actor opens or joins it, which a plan may count."""
     joining = [
         RoomMember(
             room_id=room.room_id,
@@ -188,10 +190,10 @@ def _join(actor: Actor, room: Room, user_ids: Sequence[str], *, counts: bool) ->
         )
         for user_id in user_ids
     ]
-    if not counts or actor.tier != "free":
+    most = plans.limit(actor.tier, plans.ROOMS_PER_DAY)
+    if not counts or most is None:
         repository.save_room(actor, room, joining, None)
         return
-    most = settings.FREE_ROOMS_PER_DAY
     quota = _quota(actor)
     try:
         repository.save_room(actor, room, joining, repository.one_more_room(quota, most))
@@ -200,7 +202,7 @@ def _join(actor: Actor, room: Room, user_ids: Sequence[str], *, counts: bool) ->
         if not error.failed(last):
             raise
         if error.current(last) is not None:
-            raise QuotaExceeded(f"The free plan has {most} new rooms a day. Tomorrow there are more, and premium has no limit.") from error
+            raise QuotaExceeded(f"Your plan has {most} new rooms a day. Tomorrow there are more, and premium has no limit.") from error
         repository.save_room(actor, room, joining, repository.first_room(quota))
 
 

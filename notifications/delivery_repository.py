@@ -6,6 +6,7 @@ from typing import cast
 
 from goalgraph.auth.actor import Actor
 from goalgraph.table import keys, table
+from goalgraph.table.items import CoreItem
 from goalgraph.table.port import ConditionFailed
 from goalgraph.table.table import Delete, Operation, Put
 from notifications.items import (
@@ -35,9 +36,11 @@ def saved(actor: Actor, changed: Delivery) -> Delivery | None:
         return None
 
 
-def note_of(actor: Actor, of: Delivery) -> Notification | None:
+def note_of(actor: Actor, of: Delivery) -> tuple[Notification | None, CoreItem | None]:
+    """The notification, and what is at the key of its member's sanction; one round trip."""
     place = keys.notification if of.shown else keys.unshown_notification
-    return cast("Notification | None", table(actor).get(place(of.user_id, of.note_id), consistent=True))
+    note, sanction = table(actor).get_many([place(of.user_id, of.note_id), keys.sanction(of.user_id)], consistent=True)
+    return cast("Notification | None", note), sanction
 
 
 def notes_of(actor: Actor, deliveries: Sequence[Delivery]) -> list[Notification | None]:

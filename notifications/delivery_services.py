@@ -24,6 +24,7 @@ from notifications.domain import DROP, HOLD, SEND, Decision
 from notifications.items import DROPPED, FAILED, HELD, PENDING, SENT, Delivery, HeldDelivery, Notification
 from notifications.notices import DUE_AT, DUE_WALL
 from users import services as users
+from users.sanction_services import sanction_of
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,9 @@ SWEEP_TIME = timedelta(seconds=settings.CELERY_TASK_SOFT_TIME_LIMIT * 2 / 3)
 MOST_PER_SHARD = 500
 _MOST_PAUSE = timedelta(hours=1)
 _PROVIDER_ID = 512
+
+TOLD_WHEN_SUSPENDED = ("moderation", "security")
+"""What a member is told though they are suspended: that they are, and what concerns their account."""
 
 DELIVER = "notifications.tasks.deliver"
 
@@ -57,9 +61,11 @@ def deliver(actor: Actor, user_id: str, note_id: str, channel: str) -> None:
 
 
 def _deliver(actor: Actor, mine: Delivery, now: datetime) -> None:
-    note = repository.note_of(actor, mine)
+    note, sanction = repository.note_of(actor, mine)
     if note is None or _is_over(actor, mine, note):
         return _end(actor, mine, DROPPED, "done")
+    if mine.kind not in TOLD_WHEN_SUSPENDED and sanction_of(sanction, now).suspended_until is not None:
+        return _end(actor, mine, DROPPED, "suspended")
     if _apart(actor, note):
         return _end(actor, mine, DROPPED, "blocked")
     recipient = services.recipients(actor, [mine.user_id])[mine.user_id]

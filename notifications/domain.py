@@ -59,6 +59,7 @@ KINDS: Mapping[str, Kind] = {
     "message": _kind("now", "digest", "now"),
     "badge": _kind("now", "digest", "now"),
     "level": _kind("now", "digest", "off"),
+    "billing": _kind("now", "now", "off"),
     "digest": _kind("now", "now", "off", collected=False),
     "moderation": _kind("now", "now", "off", critical=True),
     "security": _kind("now", "now", "now", "now", critical=True),

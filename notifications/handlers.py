@@ -2,6 +2,7 @@
 what it is about, so a second one is the first."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from chat import services as chat
@@ -13,6 +14,7 @@ from goals import task_services as goals
 from notifications.notices import Notice
 from notifications.services import MEMBER_ID, notify
 from users import services as users
+from users.domain import FURTHER_NOTICE
 
 
 def connection_requested(event: Event) -> None:
@@ -62,9 +64,30 @@ def level_reached(event: Event) -> None:
     _tell(event, event.user_id, "level", {"level": event.data["level"]})
 
 
-def message_redacted(event: Event) -> None:
-    """Tells who sent the message, also where they have left the room, and not who took it away."""
-    _tell(event, event.user_id, "moderation", {"roomId": event.data["roomId"]}, subject=event.data["messageId"])
+def case_decided(event: Event) -> None:
+    """Tells who sent the message what was decided about it or about them, also where they have left the room, and not by whom. Where a
+    case came to nothing they learn nothing of it."""
+    data = event.data
+    if data["action"] == "dismiss" and data["effect"] is None and not data["overturns"]:
+        return
+    told = ("roomId", "action", "rule", "effect", "appealed", "untilAt")
+    facts = {name: data[name] for name in told if name in data}
+    if "untilAt" in data and datetime.fromisoformat(data["untilAt"]) >= FURTHER_NOTICE:
+        facts["furtherNotice"] = True
+    _tell(event, event.user_id, "moderation", facts, subject=data["messageId"])
+
+
+def subscription_changed(event: Event) -> None:
+    """Tells the member what they can notice: that their plan begins, that a payment failed, that it ended. A renewal is no news, and a
+    company's plan is the company's."""
+    data = event.data
+    if data["tenantWide"]:
+        return
+    news = "failed" if data["state"] == "grace" != data["stateBefore"] else None
+    if data["tier"] != data["tierBefore"]:
+        news = "began" if data["tier"] == "premium" else data["state"]
+    if news is not None:
+        _tell(event, event.user_id, "billing", {"news": news}, subject=data["planId"])
 
 
 def contact_changed(event: Event) -> None:
@@ -78,10 +101,11 @@ HANDLERS: Mapping[str, Callable[[Event], None]] = {
     "connection.accepted": connection_accepted,
     "task.assigned": task_assigned,
     "message.sent": message_sent,
-    "message.redacted": message_redacted,
+    "case.decided": case_decided,
     "badge.earned": badge_earned,
     "level.reached": level_reached,
     "contact.changed": contact_changed,
+    "subscription.changed": subscription_changed,
 }
 """By the type of event."""
 

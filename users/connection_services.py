@@ -14,6 +14,7 @@ from goalgraph.table.table import Page, seconds
 from users import repository, services
 from users.domain import ACCEPTED, CONNECTION_STATES, RECEIVED, REQUESTED
 from users.items import Connection, RequestQuota
+from users.sanction_services import require_voice
 
 _STRIDE = 100
 
@@ -42,9 +43,10 @@ def connected_ids(actor: Actor, most: int) -> list[str]:
 def request_connection(actor: Actor, user_id: str) -> Connection:
     """Ask a member to connect; where they asked before, the two are connected. Repeating it changes nothing.
 
-    Raises NotFound for a member the actor may not see, Invalid, QuotaExceeded, Conflict.
+    Raises NotFound for a member the actor may not see, Forbidden for who is muted, Invalid, QuotaExceeded, Conflict.
     """
     _check(actor, user_id)
+    require_voice(actor)
 
     def attempt() -> Connection:
         mine, theirs = repository.connection(actor, user_id)

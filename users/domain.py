@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any
 from zoneinfo import available_timezones
@@ -35,6 +36,23 @@ def timezone(value: str, *, field: str) -> str:
 def _timezones() -> frozenset[str]:
     """They are files, and looking through them takes 25 ms."""
     return frozenset(available_timezones())
+
+
+FURTHER_NOTICE = inputs.LATEST
+"""The end of a sanction that has none yet."""
+MUTED_WORDS = "Moderators have muted you"
+
+
+def later(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The later end of two sanctions; None is none."""
+    return max((end for end in (one, other) if end is not None), default=None)
+
+
+def sanction_words(what: str, until: datetime) -> str:
+    """A sentence for the member: `what`, and until when (UTC)."""
+    if until >= FURTHER_NOTICE:
+        return f"{what} until further notice."
+    return f"{what} until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
 
 
 _CHECKS: dict[str, Callable[..., Any]] = {

@@ -7,7 +7,7 @@ from goalgraph.auth.actor import Actor
 from goalgraph.table import keys, table
 from goalgraph.table.port import Key
 from goalgraph.table.table import Check, Delete, Operation, Page, Put, Update
-from users.items import Block, Connection, Profile, RequestQuota
+from users.items import Block, Connection, Profile, RequestQuota, Sanction
 
 
 def profile(actor: Actor, user_id: str, *, consistent: bool = False) -> Profile | None:
@@ -49,6 +49,10 @@ def save_profile(actor: Actor, profile: Profile) -> Profile:
     return cast("Profile", table(actor).put(profile))
 
 
+def tier_set(profile: Profile, tier: str) -> Operation:
+    return Update(profile.key(), [Profile.tier.set(tier)], item=profile)
+
+
 def add_block(actor: Actor, other_id: str) -> None:
     """The block, and the end of what connected the two."""
     ends = [Delete(keys.connection(actor.user_id, other_id)), Delete(keys.connection(other_id, actor.user_id))]
@@ -61,6 +65,15 @@ def remove_block(actor: Actor, other_id: str) -> None:
 
 def blocks_of(actor: Actor, *, limit: int, after: str | None, forward: bool) -> Page:
     return table(actor).query(keys.blocks_of(actor.user_id), limit=limit, after=after, forward=forward)
+
+
+def sanction(actor: Actor, user_id: str) -> Sanction | None:
+    return cast("Sanction | None", table(actor).get(keys.sanction(user_id), consistent=True))
+
+
+def save_sanction(actor: Actor, sanction: Sanction) -> Sanction:
+    """Raises ConditionFailed."""
+    return cast("Sanction", table(actor).put(sanction))
 
 
 # Connections -----------------------------------------------------------------------------------------------------------------------

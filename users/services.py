@@ -10,7 +10,7 @@ from goalgraph.errors import Invalid, NotFound
 from goalgraph.ids import is_id
 from goalgraph.table import settled
 from goalgraph.table.items import CoreItem
-from goalgraph.table.table import Page
+from goalgraph.table.table import Operation, Page
 from users import repository
 from users.domain import checked_profile
 from users.items import Profile
@@ -31,7 +31,7 @@ def upsert_profile(actor: Actor, changes: Mapping[str, Any]) -> Profile:
     checked = checked_profile(changes)
 
     def attempt() -> Profile:
-        profile = repository.profile(actor, actor.user_id, consistent=True) or Profile(user_id=actor.user_id)
+        profile = repository.profile(actor, actor.user_id, consistent=True) or Profile(user_id=actor.user_id, tier=actor.tier)
         for name, value in checked.items():
             setattr(profile, name, value)
         return _own(actor, repository.save_profile(actor, profile))
@@ -69,6 +69,13 @@ def addressee(found: CoreItem | None) -> Addressee:
     """Out of the item at a profile's key, which others read together with items of their own; None: there is none."""
     profile = found if isinstance(found, Profile) else Profile()
     return Addressee(profile.language, profile.timezone, profile.tier)
+
+
+def tier_change(actor: Actor, user_id: str, tier: str) -> tuple[Operation, ...]:
+    """Puts a tier on a member's profile, in the transaction that projects it; nothing where there is no profile, or it says so already.
+    The transaction fails where the profile went meanwhile: read again."""
+    profile = repository.profile(actor, user_id, consistent=True)
+    return () if profile is None or profile.tier == tier else (repository.tier_set(profile, tier),)
 
 
 def name_of(actor: Actor, user_id: str) -> str | None:

@@ -70,7 +70,7 @@ def test_a_redaction_is_told_once_and_not_who_made_it(talk):
     ana, _, room, sent = talk
     for _ in range(2):
         moderation_services.redact(STAFF, sent.id, "Cruel")
-    (event,) = told()
+    (event,) = [event for event in told() if event.type.startswith("message.")]
     assert (event.type, event.user_id, event.actor_id) == ("message.redacted", ana.user_id, "system")
     assert event.data == {"roomId": room.id, "messageId": sent.id, "seq": 1}
     assert "Cruel" not in str(event.to_json())

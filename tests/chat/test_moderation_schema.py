@@ -1,4 +1,4 @@
-"""`reportMessage` in GraphQL."""
+"""`reportMessage` and `appealModeration` in GraphQL."""
 
 from types import SimpleNamespace
 
@@ -7,6 +7,7 @@ import pytest
 
 from chat import message_services as messages
 from chat import moderation_schema, moderation_services, services
+from goalgraph.errors import NotFound
 from tests.chat.moderation_world import STAFF
 from tests.chat.world import members
 
@@ -20,6 +21,7 @@ class Mutation(moderation_schema.Mutation, graphene.ObjectType):
 
 
 SCHEMA = graphene.Schema(query=Query, mutation=Mutation)
+APPEAL = "mutation ($id: ID!, $text: String!) { appealModeration(messageId: $id, text: $text) }"
 REPORT = "mutation ($id: ID!, $why: String!) { reportMessage(messageId: $id, reason: $why) }"
 
 
@@ -36,6 +38,23 @@ def test_report_message():
     assert (case.id, case.reports) == (sent.id, 1)
 
 
+@pytest.mark.usefixtures("memory_world")
+def test_appeal_moderation():
+    ana, bia = members(2)
+    room = services.open_room(ana, [bia.user_id])
+    sent = messages.send(ana, room.id, "Hello")
+    moderation_services.redact(STAFF, sent.id, "Rude")
+
+    def appeal(actor):
+        return SCHEMA.execute(APPEAL, variables={"id": sent.id, "text": "It was a joke"}, context=SimpleNamespace(actor=actor))
+
+    assert (appeal(ana).errors, appeal(ana).data) == (None, {"appealModeration": True})
+    assert isinstance(appeal(bia).errors[0].original_error, NotFound)
+    (case,) = moderation_services.queue_page(STAFF).items
+    assert (case.id, case.appeal, case.appealed) == (sent.id, "It was a joke", True)
+
+
 def test_it_is_what_the_contract_says():
     assert "reportMessage(" in str(SCHEMA)
     assert str(SCHEMA).count("reason: String!\n  ): Boolean!") == 1
+    assert str(SCHEMA).count("text: String!\n  ): Boolean!") == 1

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from billing import plans
 from chat import message_services, services
 from goalgraph.errors import Forbidden, GoalGraphError, Invalid, NotFound, QuotaExceeded
 from goals import services as goals
@@ -13,8 +14,8 @@ from users import services as users
 
 
 @pytest.fixture(autouse=True)
-def world(memory_world: FakeClock, settings) -> FakeClock:
-    settings.FREE_ROOMS_PER_DAY = 3
+def world(memory_world: FakeClock, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    monkeypatch.setitem(plans._LIMITS[plans.FREE], plans.ROOMS_PER_DAY, 3)
     return memory_world
 
 
