@@ -76,7 +76,7 @@ class HiddenCompany(CoreItem, discriminator="HiddenCompany"):
 
 
 class ShownOffers(CoreItem, discriminator="ShownOffers"):
-    """How often a member saw which offer on one of their days."""
+    """How often a member saw which offer on one of their days, and followed it: `{"<offer id>": [views, clicks]}`."""
 
     day = InstantAttribute()
     counts = JSONAttribute(default=dict)

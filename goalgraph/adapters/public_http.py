@@ -1,4 +1,4 @@
-"""HTTP requests to servers that members name: to public addresses only, without redirects, and in time.
+"""HTTP requests to servers that members or companies name: to public addresses only, without redirects, and in time.
 
 A name is resolved once, every address that it leads to is looked at, and the connection goes to one of these: a name that leads elsewhere a
 moment later changes nothing. Nothing is connected to before, so nobody learns from us what is open in our network, or named there.
@@ -44,8 +44,15 @@ class PublicHttp:
         self._seconds = seconds
         self._tls = ssl.create_default_context()
 
+    def get(self, url: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
+        """As `post`, without content."""
+        return self._ask("GET", url, None, headers)
+
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
         """Status and headers of the answer; its body is not read. `url` is a checked one. Raises NotPublic, NoAnswer."""
+        return self._ask("POST", url, content, headers)
+
+    def _ask(self, method: str, url: str, content: bytes | None, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
         deadline = time.monotonic() + self._seconds
         parts = urlsplit(url)
         host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
@@ -57,7 +64,7 @@ class PublicHttp:
                 connection.connect()
                 connection.timeout = _left(deadline)
                 with _cut_at(deadline, connection.sock):
-                    connection.request("POST", target, body=content, headers={"Host": parts.netloc, **headers}, preload_content=False)
+                    connection.request(method, target, body=content, headers={"Host": parts.netloc, **headers}, preload_content=False)
                     answer = connection.getresponse()
                     answer.close()
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
