@@ -15,6 +15,8 @@ DUMMY_PRODUCTION := env DJANGO_SETTINGS_MODULE=goalgraph.settings.production \
 	ALLOWED_HOSTS=api.example.com PUBLIC_URL=https://api.example.com ALLOWED_ORIGINS=https://app.example.com \
 	DATABASE_URL=sqlite:////nowhere/lint.sqlite3 REDIS_URL=rediss://redis.example.com:6379/0 CELERY_BROKER_URL=sqs:// SQS_QUEUES_URL=https://sqs.us-east-1.amazonaws.com/000000000000 \
 	OIDC_ISSUER=https://issuer.example.com OIDC_AUDIENCE=goalgraph EMAIL_URL=ses:// MAIL_FROM=lint@example.com \
+	STRIPE_SECRET_KEY=rk_live_lintOnlyLintOnlyLintOnly STRIPE_WEBHOOK_SECRETS=whsec_lintOnlyLintOnlyLintOnly \
+	STRIPE_WEBHOOK_UUID=5f0c1f3e-8f7c-4a57-9a3f-0b6f2f9d1c11 OFFER_MEDIA_BUCKET=lint \
 	AUDIT_BUCKET=lint AWS_ENDPOINT_URL= AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=lint AWS_SECRET_ACCESS_KEY=lint
 
 .PHONY: help run test lint bench soak schema lock install clean

@@ -10,6 +10,7 @@ No Django here: the settings import this module.
 import json
 import logging
 import os
+import re
 import traceback
 from datetime import UTC, datetime
 from types import TracebackType
@@ -21,6 +22,8 @@ from goalgraph import trace
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
+_TOKENS = re.compile(r"(/notifications/\w+/|/o/)\S+")
+"""Links in mails, and those of offers, carry a signed token; Django names the path of a request that failed."""
 _MAX_FRAMES = 40
 _MAX_MESSAGE = 4096
 
@@ -37,7 +40,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage()[:_MAX_MESSAGE],
+            "message": _TOKENS.sub(r"\1...", record.getMessage())[:_MAX_MESSAGE],
             "trace": trace.current(),
         }
         data = getattr(record, "data", None)
@@ -95,6 +98,7 @@ LOGGING: dict[str, Any] = {
         # They write whole addresses.
         "httpx": {"level": "WARNING"},
         "botocore": {"level": "WARNING"},
+        "opensearch": {"level": "WARNING"},
         "pynamodb": {"level": "WARNING"},
     },
 }

@@ -56,8 +56,8 @@ def trace(get_response: GetResponse) -> GetResponse:
 
 
 def _without_token(path: str) -> str:
-    """Links in mails carry a signed token that says who may do what."""
-    return re.sub(r"^(/notifications/\w+/).+", r"\1...", path, flags=re.DOTALL)
+    """Links in mails, and those of offers, carry a signed token that says who may do what, or who was served what."""
+    return re.sub(r"^(/notifications/\w+/|/o/).+", r"\1...", path, flags=re.DOTALL)
 
 
 def _incoming_trace(request: HttpRequest) -> str | None:

@@ -15,6 +15,7 @@ from goalgraph import health, trace
 from goalgraph import metrics as measures
 from goalgraph.auth.access import actor_from_authorization
 from goalgraph.auth.actor import Actor
+from goalgraph.auth.standing import present
 from goalgraph.bodies import read_body
 from goalgraph.errors import GoalGraphError, Internal, Invalid, RateLimited, Unauthenticated
 from goalgraph.graphql.execution import in_thread
@@ -134,7 +135,7 @@ def _flat(profile: Profile) -> dict[str, Any]:
 
 
 def _actor(request: HttpRequest, cost: int) -> Actor:
-    actor = actor_from_authorization(request.headers.get("Authorization"))
+    actor = present(actor_from_authorization(request.headers.get("Authorization")))
     rate_limit().spend(actor, cost)
     return actor
 

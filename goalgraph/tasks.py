@@ -12,6 +12,7 @@ from django.conf import settings
 from goalgraph import wiring
 from goalgraph.auth.actor import SYSTEM
 from goalgraph.ports.leaderboards import LeaderboardsUnavailable
+from goalgraph.ports.search import SearchUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,14 @@ def sweep_unsent(tenant_id: str | None = None) -> None:
     from notifications import delivery_services
 
     delivery_services.sweep_unsent(replace(SYSTEM, tenant_id=tenant_id))
+
+
+@shared_task
+def repair_cases(tenant_id: str | None = None) -> None:
+    """Moderators' decisions that were not applied, and cases that the back office does not know of."""
+    from chat import case_services
+
+    case_services.repair(replace(SYSTEM, tenant_id=tenant_id))
 
 
 @shared_task
@@ -52,3 +61,34 @@ def refill_leaderboards(tenant_id: str | None = None) -> None:
         board_services.rebuild(actor)
     except LeaderboardsUnavailable as error:  # the next beat tries again
         logger.warning("the leaderboards were not filled: %s", error)
+
+
+@shared_task(soft_time_limit=180, time_limit=200)
+def refill_search() -> None:
+    """A search index that is lost or damaged, or was never filled. What takes longer than this task may is for
+    `manage.py rebuild_search`."""
+    from offers import indexing_services
+
+    if indexing_services.is_complete():
+        return
+    try:
+        indexing_services.fill()
+    except SearchUnavailable as error:  # the next beat tries again
+        logger.warning("the search index was not filled: %s", error)
+
+
+@shared_task
+def roll_up_offers() -> None:
+    """Sum what members did with offers, and keep the offers' spending within bounds. Partners are on the open platform only."""
+    from offers import pacing_services, stats_services
+
+    stats_services.roll_up()
+    pacing_services.pace_all()
+
+
+@shared_task
+def purge_offer_touches() -> None:
+    """Forget who saw which offer."""
+    from offers import stats_services
+
+    stats_services.purge()

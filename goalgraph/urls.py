@@ -11,6 +11,8 @@ urlpatterns = [
     *(path(address.removeprefix("/"), view, name=address.removeprefix("/")) for address, view in VIEWS.items()),
     path("admin/", admin.site.urls),
     path("notifications/", include("notifications.page_urls")),
+    path("stripe/", include("billing.webhook_urls")),
+    path("o/", include("offers.page_urls")),
     path("", include("goalgraph.auth.issuer_urls")),
 ]
 if settings.DEBUG:  # whoever opens the bare address of `make run` finds GraphiQL

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from goalgraph.ports.events import EventBus
     from goalgraph.ports.jobs import Jobs
     from goalgraph.ports.leaderboards import Leaderboards
+    from goalgraph.ports.link_checker import LinkChecker
     from goalgraph.ports.live import Live
     from goalgraph.ports.moderator import Moderator
+    from goalgraph.ports.payments import Payments
     from goalgraph.ports.presence import Presence
     from goalgraph.ports.push import Push
+    from goalgraph.ports.search import SearchIndex
     from goalgraph.ports.sms import Sms
     from goalgraph.ports.streams import ChangeStream
     from goalgraph.table.port import Adapter
@@ -57,6 +60,10 @@ def leaderboards() -> "Leaderboards":
     return cast("Leaderboards", port("leaderboards"))
 
 
+def link_checker() -> "LinkChecker":
+    return cast("LinkChecker", port("link_checker"))
+
+
 def live() -> "Live":
     return cast("Live", port("live"))
 
@@ -65,8 +72,16 @@ def moderator() -> "Moderator":
     return cast("Moderator", port("moderator"))
 
 
+def payments() -> "Payments":
+    return cast("Payments", port("payments"))
+
+
 def presence() -> "Presence":
     return cast("Presence", port("presence"))
+
+
+def search() -> "SearchIndex":
+    return cast("SearchIndex", port("search"))
 
 
 def stream() -> "ChangeStream":

@@ -6,14 +6,16 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple, Self
 
+from billing.plans import ACTIVE_GOALS, FREE, limit
 from goalgraph import inputs
 from goalgraph.errors import Invalid, NotFound
 from goalgraph.ids import is_id
 from goals import recurrence
 
-MAX_ACTIVE_GOALS = 5
 MAX_GOALS = 200
 """Goals a member may keep in all, archived ones included."""
+MAX_ACTIVE_GOALS = limit(FREE, ACTIVE_GOALS) or MAX_GOALS
+"""On the free plan."""
 MAX_TASKS = 50
 """Tasks in one goal, done ones included. A series counts as one of them."""
 DAYS_OF_PAST_OCCURRENCES = 90
@@ -92,6 +94,11 @@ class ReminderRule:
         if self.at is not None:
             return self.at
         return None if due_at is None or self.minutes_before is None else due_at - timedelta(minutes=self.minutes_before)
+
+
+def most_active(tier: str) -> int:
+    """How many goals a member of a tier may have active at once."""
+    return limit(tier, ACTIVE_GOALS) or MAX_GOALS
 
 
 def progress(tasks: int, done: int) -> float:

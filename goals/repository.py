@@ -9,7 +9,7 @@ from goalgraph.table import keys, table
 from goalgraph.table.items import CoreItem
 from goalgraph.table.port import Key
 from goalgraph.table.table import MAX_TRANSACTION, Check, Delete, Operation, Page, Put, Update
-from goals.domain import ACTIVE, DONE, MAX_ACTIVE_GOALS, MAX_GOALS, MAX_TASKS, GoalRef, TaskRef
+from goals.domain import ACTIVE, DONE, MAX_GOALS, MAX_TASKS, GoalRef, TaskRef
 from goals.items import AgendaEntry, DueEntry, Goal, GoalQuota, Task, copies_of
 from goals.series import later
 
@@ -83,9 +83,9 @@ def save_goal(actor: Actor, goal: Goal) -> Goal:
     return cast("Goal", table(actor).put(goal))
 
 
-def create_goal(actor: Actor, goal: Goal) -> None:
+def create_goal(actor: Actor, goal: Goal, most_active: int) -> None:
     """The goal and the count against its owner's caps. Position 1 fails when a cap is reached or nothing was ever counted."""
-    within = (GoalQuota.active < MAX_ACTIVE_GOALS) & (GoalQuota.total < MAX_GOALS)
+    within = (GoalQuota.active < most_active) & (GoalQuota.total < MAX_GOALS)
     counted = Update(keys.goal_quota(actor.user_id), [GoalQuota.active.add(1), GoalQuota.total.add(1)], within)
     table(actor).transact([Put(goal), counted])
 

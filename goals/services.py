@@ -12,7 +12,7 @@ from goalgraph.table import settled
 from goalgraph.table.items import CoreItem
 from goalgraph.table.port import TransactionCanceled
 from goals import repository
-from goals.domain import ACTIVE, ARCHIVED, MAX_ACTIVE_GOALS, MAX_GOALS, OPEN, PUBLIC, GoalRef, checked_goal
+from goals.domain import ACTIVE, ARCHIVED, MAX_GOALS, OPEN, PUBLIC, GoalRef, checked_goal, most_active
 from goals.items import AgendaEntry, Goal
 from users import services as users
 
@@ -58,20 +58,22 @@ def goal(actor: Actor, goal_id: str) -> Goal:
 def create_goal(actor: Actor, fields: Mapping[str, Any], *, goal_id: str | None = None) -> Goal:
     """A new active goal of the actor's, or the one that an earlier attempt made under `goal_id`.
 
-    Raises Invalid, and QuotaExceeded beyond 5 active ones, exactly, however many calls run at once.
+    Raises Invalid, and QuotaExceeded beyond the active ones of the actor's plan, exactly, however many calls run at once.
     """
     new = Goal(goal_id=goal_id or new_id(), owner_id=actor.user_id, created_at=wiring.clock().now(), **checked_goal(fields))
 
+    most = most_active(actor.tier)
+
     def attempt() -> Goal:
         try:
-            repository.create_goal(actor, new)
+            repository.create_goal(actor, new, most)
         except TransactionCanceled as error:
             if (made := error.current(0)) is not None:
                 return made
             if not error.failed(1):
                 raise
             if (quota := error.current(1)) is not None:
-                raise _over_quota(int(quota.active)) from error
+                raise _over_quota(int(quota.active), most) from error
             repository.create_first_goal(actor, new)
         return new
 
@@ -131,7 +133,7 @@ def owned(actor: Actor, goal: Goal | None) -> Goal:
     return goal
 
 
-def _over_quota(active: int) -> QuotaExceeded:
-    if active >= MAX_ACTIVE_GOALS:
-        return QuotaExceeded(f"You have {MAX_ACTIVE_GOALS} active goals, and that is the most. Archive one to begin another.")
+def _over_quota(active: int, most: int) -> QuotaExceeded:
+    if active >= most:
+        return QuotaExceeded(f"You have {active} active goals, and your plan has {most}. Archive one to begin another.")
     return QuotaExceeded(f"You have {MAX_GOALS} goals in all, and that is the most.")

@@ -23,6 +23,7 @@ from goals.repository import TaskChange
 from goals.series import begin, end, next_of
 from goals.services import owned, visible
 from users import services as users
+from users.sanction_services import require_voice
 
 
 def task(actor: Actor, task_id: str) -> Task:
@@ -293,7 +294,9 @@ def _reminders(rules: Sequence[ReminderRule]) -> list[Reminder]:
 
 
 def _check_assignees(actor: Actor, user_ids: Sequence[str]) -> None:
-    """Only members whom the actor can see may be given something to do."""
+    """Only members whom the actor can see may be given something to do. Raises Forbidden for who is muted."""
+    if any(user_id != actor.user_id for user_id in user_ids):
+        require_voice(actor)
     for user_id in user_ids:
         try:
             users.user(actor, user_id)

@@ -1,11 +1,11 @@
-"""What every test stands on: the services (`tests/services.py`), the fixtures (`fixtures.py`, `streams.py`) and Hypothesis's profile."""
+"""What every test stands on: the services (`tests/services.py`), fixtures (`fixtures.py`, `streams.py`, `stripe.py`), and Hypothesis."""
 
 import os
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.fixtures", "tests.streams"]
+pytest_plugins = ["tests.fixtures", "tests.streams", "tests.stripe"]
 
 settings.register_profile(
     "goalgraph",

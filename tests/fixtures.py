@@ -67,8 +67,10 @@ def memory_world() -> Iterator[FakeClock]:
             "live": {"BACKEND": "goalgraph.adapters.live.RecordingLive"},
             "jobs": {"BACKEND": "goalgraph.adapters.jobs.RecordingJobs"},
             "moderator": {"BACKEND": "goalgraph.adapters.moderation.rules.RulesModerator"},
+            "payments": {"BACKEND": "tests.billing.payments.QuietPayments"},
             "presence": {"BACKEND": "goalgraph.adapters.presence.MemoryPresence"},
             "push": {"BACKEND": "goalgraph.adapters.push.RecordingPush"},
+            "search": {"BACKEND": "goalgraph.adapters.search.tantivy.TantivySearch"},
             "sms": {"BACKEND": "goalgraph.adapters.sms.RecordingSms"},
             "stream": {"BACKEND": "goalgraph.adapters.streams.RecordedStream"},
         }

@@ -17,9 +17,13 @@ PUBLIC = (
     "message.deleted",
     "message.edited",
     "message.redacted",
+    "message.restored",
     "message.sent",
+    "offer.published",
+    "offer.withdrawn",
     "room.joined",
     "streak.extended",
+    "subscription.changed",
     "task.assigned",
     "task.changed",
     "task.completed",
@@ -28,8 +32,9 @@ PUBLIC = (
     "task.reopened",
 )
 """The types of events that others may rely on. Each has its JSON Schema in `docs/events/`."""
-INTERNAL = ("contact.changed", "delivery.pending", "profile.retagged", "score.changed")
-"""The types that are ours alone: that a member's address changed, how a notification goes out, and what leaderboards count."""
+INTERNAL = ("case.changed", "case.decided", "contact.changed", "delivery.pending", "offer.touched", "profile.retagged", "score.changed")
+"""The types that are ours alone: what becomes of a moderators' case, that a member's address changed, how a notification goes out, what
+members do with offers, and what leaderboards count."""
 
 
 def publish(event: Event) -> None:

@@ -23,13 +23,15 @@ class Subscriber:
 @cache
 def translators() -> Mapping[str, Translator]:
     """By the `type` of item."""
+    import billing.events
     import chat.events
     import gamification.events
     import goals.events
     import notifications.events
+    import offers.events
     import users.events
 
-    contexts = (users.events, goals.events, chat.events, gamification.events, notifications.events)
+    contexts = (users.events, goals.events, chat.events, gamification.events, notifications.events, offers.events, billing.events)
     return {item_type: translate for context in contexts for item_type, translate in context.TRANSLATORS.items()}
 
 
@@ -41,6 +43,8 @@ def subscribers() -> Mapping[str, Subscriber]:
     import goalgraph.feed.publishing
     import notifications.delivery_handlers
     import notifications.handlers
+    import offers.handlers
+    import offers.search_handlers
 
     return {
         subscriber.name: subscriber
@@ -49,6 +53,8 @@ def subscribers() -> Mapping[str, Subscriber]:
             Subscriber("leaderboards", gamification.board_handlers.HANDLERS, "feed-leaderboards"),
             Subscriber("notifications", notifications.handlers.HANDLERS, "feed-notifications"),
             Subscriber("moderation", chat.handlers.HANDLERS, "feed-moderation"),
+            Subscriber("offers", offers.handlers.HANDLERS, "feed-offers"),
+            Subscriber("search", offers.search_handlers.HANDLERS, "feed-search"),
             Subscriber("bus", goalgraph.feed.publishing.HANDLERS, "feed-bus"),
             Subscriber("deliveries", notifications.delivery_handlers.HANDLERS, "notify"),
         )

@@ -2,6 +2,7 @@
 
 import graphene
 
+import billing.schema
 import chat.moderation_schema
 import chat.schema
 import gamification.board_schema
@@ -9,6 +10,8 @@ import gamification.schema
 import goals.schema
 import notifications.delivery_schema
 import notifications.schema
+import offers.schema
+import offers.search_schema
 import users.schema
 from goalgraph.graphql.limits import declare_list_sizes
 
@@ -21,6 +24,9 @@ class Query(
     gamification.board_schema.Query,
     notifications.schema.Query,
     notifications.delivery_schema.Query,
+    billing.schema.Query,
+    offers.schema.Query,
+    offers.search_schema.Query,
     graphene.ObjectType,
 ):
     """What a member can read."""
@@ -34,6 +40,8 @@ class Mutation(
     gamification.schema.Mutation,
     notifications.schema.Mutation,
     notifications.delivery_schema.Mutation,
+    billing.schema.Mutation,
+    offers.schema.Mutation,
     graphene.ObjectType,
 ):
     """What a member can do. Each mutation takes the header `Idempotency-Key`, and then takes effect once."""
@@ -47,7 +55,9 @@ schema = graphene.Schema(query=Query, mutation=Mutation, subscription=Subscripti
 declare_list_sizes(
     schema.graphql_schema,
     goals.schema.LIST_SIZES
+    | billing.schema.LIST_SIZES
     | gamification.board_schema.LIST_SIZES
     | notifications.schema.LIST_SIZES
-    | notifications.delivery_schema.LIST_SIZES,
+    | notifications.delivery_schema.LIST_SIZES
+    | offers.schema.LIST_SIZES,
 )

@@ -12,6 +12,7 @@ from django.shortcuts import render
 
 from goalgraph.auth.access import actor_from_authorization
 from goalgraph.auth.actor import Actor
+from goalgraph.auth.standing import present
 from goalgraph.bodies import read_body
 from goalgraph.errors import GoalGraphError, Internal
 from goalgraph.graphql.errors import rendered
@@ -64,7 +65,7 @@ def _sign_in(authorization: str | None) -> Actor | None:
     """Local settings let anybody read the schema, so that tools can; everything else needs a token."""
     if not authorization and settings.DEBUG:
         return None
-    return actor_from_authorization(authorization)
+    return present(actor_from_authorization(authorization))
 
 
 def _response_type(request: HttpRequest) -> str:

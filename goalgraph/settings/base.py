@@ -7,13 +7,17 @@ import environ
 
 from goalgraph.logs import LOGGING  # noqa: F401 - Django reads it
 from goalgraph.settings.beat import *  # noqa: F403
+from goalgraph.settings.billing import *  # noqa: F403
 from goalgraph.settings.channels import *  # noqa: F403
 from goalgraph.settings.edge import *  # noqa: F403
 from goalgraph.settings.feed import *  # noqa: F403
 from goalgraph.settings.gamification import *  # noqa: F403
 from goalgraph.settings.identity import *  # noqa: F403
 from goalgraph.settings.notifications import *  # noqa: F403
+from goalgraph.settings.offer_feed import *  # noqa: F403
+from goalgraph.settings.offers import *  # noqa: F403
 from goalgraph.settings.queues import *  # noqa: F403
+from goalgraph.settings.search import *  # noqa: F403
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -35,9 +39,10 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("pt-br", "Português (Brasil)"), ("es", "Español")]
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "goalgraph.backoffice.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.humanize",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
@@ -46,6 +51,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.idp.oidc",
+    "allauth.mfa",
+    "djstripe",
     "goalgraph",
     "users",
     "goals",
@@ -73,6 +80,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "goalgraph.backoffice.middleware.ServiceAway",
 ]
 
 TEMPLATES = [
@@ -90,13 +98,25 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": env.db_url("DATABASE_URL", "sqlite:///:memory:")}
+DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL", "sqlite:///:memory:")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Many processes write one file. A transaction takes the write lock when it begins: one that first reads would be refused at its first
+    # write instead of waiting (SQLITE_BUSY_SNAPSHOT, sqlite.org/wal.html). Readers never wait for a writer in WAL.
+    DATABASES["default"]["OPTIONS"] = {
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+    }
+else:
+    # A connection that outlives a request is checked before it is used again. How long it lives, `?conn_max_age=` in the address says.
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": MEDIA_STORAGE,
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+CONTENT_SECURITY_POLICY["DIRECTIVES"]["img-src"].append(OFFER_MEDIA_ORIGIN)
 vars().update(EMAIL_CONFIG)
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
@@ -125,12 +145,25 @@ PORTS: dict[str, dict[str, Any]] = {
     "event_bus": {"BACKEND": "goalgraph.adapters.events.EventBridgeBus", "OPTIONS": {"name": EVENT_BUS_NAME, "region": AWS_REGION}},
     "jobs": {"BACKEND": "goalgraph.adapters.jobs.CeleryJobs"},
     "leaderboards": {"BACKEND": "goalgraph.adapters.leaderboards.RedisLeaderboards", "OPTIONS": {"url": REDIS_URL}},
+    "link_checker": {"BACKEND": "goalgraph.adapters.link_checker.PublicLinkChecker"},
     "live": {"BACKEND": "goalgraph.adapters.live.ChannelsLive"},
     "moderator": {"BACKEND": "goalgraph.adapters.moderation.rules.RulesModerator"},
+    "payments": {
+        "BACKEND": "goalgraph.adapters.stripe.StripePayments",
+        "OPTIONS": {
+            "api_key": STRIPE_SECRET_KEY,
+            "api_base": STRIPE_API_BASE,
+            "version": STRIPE_API_VERSION,
+            "secrets": STRIPE_WEBHOOK_SECRETS,
+            "tolerance": STRIPE_WEBHOOK_TOLERANCE,
+            "timeout": STRIPE_TIMEOUT,
+        },
+    },
     "presence": {
         "BACKEND": "goalgraph.adapters.presence.RedisPresence",
         "OPTIONS": {"url": REDIS_URL, "seconds": env.float("LIVE_PRESENCE_SECONDS", 60.0)},
     },
+    "search": SEARCH_PORT,
     "stream": {
         "BACKEND": "goalgraph.adapters.streams.DynamoStream",
         "OPTIONS": {"table": GOALGRAPH_TABLE, "region": AWS_REGION, "endpoint_url": AWS_ENDPOINT_URL},
@@ -162,8 +195,6 @@ TENANTS = env.list("TENANTS", default=[])
 
 CHAT_RETENTION_DAYS = env.int("CHAT_RETENTION_DAYS", 365)
 """How long messages are kept."""
-FREE_ROOMS_PER_DAY = env.int("FREE_ROOMS_PER_DAY", 5)
-"""Rooms that a member on the free plan may open or join again on one of their days."""
 
 CONNECTION_REQUESTS_PER_DAY = env.int("CONNECTION_REQUESTS_PER_DAY", 50)
 """Members whom one may ask to connect on one day (UTC)."""
@@ -173,5 +204,7 @@ LEADERBOARD_SHARDS = env.int("LEADERBOARD_SHARDS", 16)
 
 MODERATION_RETENTION_DAYS = env.int("MODERATION_RETENTION_DAYS", 365)
 """How long a moderation case, with what it quotes, is kept after it last changed."""
+MODERATION_AUTO_HIDE = env.float("MODERATION_AUTO_HIDE", 0.9)
+"""The score from which reports hide a message until moderators decide; above 1: never."""
 REPORTS_PER_DAY = env.int("REPORTS_PER_DAY", 50)
 """Messages that a member may report on one day (UTC)."""

@@ -33,11 +33,23 @@ def _each_tenant(task: str, queue: str, schedule: crontab) -> dict[str, Any]:
     }
 
 
+def _once(task: str, queue: str, schedule: crontab | float, expires: int) -> dict[str, Any]:
+    """What goes over the back office's SQL, where tenants have no places of their own. `schedule` in seconds, or by the clock (UTC)."""
+    return {"task": task, "schedule": schedule, "options": {"queue": queue, "expires": expires}}
+
+
 CELERY_BEAT_SCHEDULE = {
     "turn the due wheel": _each_tenant("goalgraph.wheel.tasks.tick", f"due{PRIORITY}", crontab()),
     "sweep deliveries": _each_tenant("goalgraph.tasks.sweep_unsent", "notify", crontab(minute="*/5")),
     "refill leaderboards": _each_tenant("goalgraph.tasks.refill_leaderboards", "feed-leaderboards", crontab()),
     "sweep moderation": _each_tenant("goalgraph.tasks.sweep_moderation", "feed-moderation", crontab(minute="*/10")),
+    "repair cases": _each_tenant("goalgraph.tasks.repair_cases", "feed-moderation", crontab()),
+    "refill search": _once("goalgraph.tasks.refill_search", "feed-search", crontab(), expires=60),
+    "sweep offers": _once("offers.tasks.sweep", "default", 20.0, expires=20),
+    "roll up offers": _once("goalgraph.tasks.roll_up_offers", "feed-offers", 20.0, expires=20),
+    "purge touches of offers": _once("goalgraph.tasks.purge_offer_touches", "feed-offers", crontab(hour="4", minute="23"), expires=3600),
+    "sweep billing": _once("billing.tasks.sweep", f"default{PRIORITY}", 20.0, expires=20),
+    "repair billing": _once("billing.tasks.repair", "default", crontab(hour="3", minute="17"), expires=3600),
 }
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 """Keeps nothing on disk. It need not: crontab schedules begin anew at any time, and sweeps find what was missed."""

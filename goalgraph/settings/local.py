@@ -11,8 +11,8 @@ PORT = int(os.environ.get("PORT", "8000"))
 HOME = Path(os.environ.get("GOALGRAPH_HOME", ".local")).resolve()
 
 # The embedded services' ports follow from PORT, so that two instances run side by side.
-_step = 10_000 if PORT < 40_000 else -10_000
-EMULATOR_PORT, REDIS_PORT = PORT + _step, PORT + 2 * _step
+_step = 10_000 if PORT < 35_000 else -10_000
+EMULATOR_PORT, REDIS_PORT, STRIPE_PORT = PORT + _step, PORT + 2 * _step, PORT + 3 * _step
 
 _defaults = {
     "AWS_ENDPOINT_URL": f"http://127.0.0.1:{EMULATOR_PORT}",
@@ -21,6 +21,12 @@ _defaults = {
     "REDIS_URL": f"redis://127.0.0.1:{REDIS_PORT}/0",
     "DATABASE_URL": f"sqlite:///{HOME / 'db.sqlite3'}",
     "OIDC_ISSUER": f"http://127.0.0.1:{PORT}",
+    "STRIPE_API_BASE": f"http://127.0.0.1:{STRIPE_PORT}",
+    "STRIPE_SECRET_KEY": "sk_test_GoalGraphLocalNoMoneyMoves",
+    "STRIPE_WEBHOOK_SECRETS": "whsec_local",
+    "STRIPE_WEBHOOK_UUID": "5f0c1d9e-7a34-4b58-9c62-3e8d10b7a2f4",
+    "TIER_FROM_TOKEN": "true",
+    "OFFER_MIN_COHORT": "1",  # the demo has three members; elsewhere it takes ten to be shown
     "EMAIL_URL": "ses://",
     "SMS_ENABLED": "true",
     "VAPID_PRIVATE_KEY": "bG9jYWwtb25seS1hbmQta25vd24tdG8tZXZlcnlib2Q",
@@ -41,5 +47,9 @@ PUBLIC_URL = f"http://127.0.0.1:{PORT}"
 ALLOWED_ORIGINS = [PUBLIC_URL, f"http://localhost:{PORT}"]
 CORS_ALLOWED_ORIGINS = ALLOWED_ORIGINS
 STAFF_MFA_REQUIRED = False
+MIGRATION_MODULES = {"djstripe": None}  # `migrate --run-syncdb` makes its tables as they are now: its migrations take a minute
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True  # http://localhost; at 127.0.0.1 browsers allow no security keys
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_USE_FINDERS = True
+PORTS["link_checker"] = {"BACKEND": "goalgraph.adapters.link_checker.ShapeLinkChecker"}
+"""Reads an offer's address without asking anybody: the network may be closed here, and the demo's companies have no web site."""

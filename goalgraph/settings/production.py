@@ -2,6 +2,7 @@
 
 import base64
 import re
+import uuid
 from email.utils import parseaddr
 from urllib.parse import urlsplit
 
@@ -41,6 +42,18 @@ def _application(platform: str) -> bool:
     return arn is None or bool(re.fullmatch(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:app/[A-Z_]+/[A-Za-z0-9_.-]+", arn))
 
 
+def _uuid(text: str) -> bool:
+    try:
+        return uuid.UUID(text).version == 4  # random, so nobody guesses the address
+    except ValueError:
+        return False
+
+
+def _stripe_key(text: str) -> bool:
+    """dj-stripe's own rule for a secret or restricted key; the one of the local settings and the tests is known to everybody."""
+    return bool(re.fullmatch(r"[sr]k_(live|test)_[A-Za-z0-9]{24,}", text)) and "knownToEverybody" not in text
+
+
 def _complaints() -> list[str]:
     """A sentence for each setting that production cannot start with."""
     embedded_issuer = bool(OIDC_ISSUER) and OIDC_ISSUER == PUBLIC_URL
@@ -76,6 +89,16 @@ def _complaints() -> list[str]:
         ),
         "SNS_APNS_APPLICATION: leave it out, or give the ARN of a platform application.": not _application("apns"),
         "SNS_FCM_APPLICATION: leave it out, or give the ARN of a platform application.": not _application("fcm"),
+        "STAFF_MFA_REQUIRED: leave it out; staff need a second factor.": not STAFF_MFA_REQUIRED,
+        "TIER_FROM_TOKEN: leave it out; what a member pays for is known by billing alone.": TIER_FROM_TOKEN,
+        "STRIPE_SECRET_KEY: give a secret or restricted key of Stripe's, such as rk_live_...": not _stripe_key(STRIPE_SECRET_KEY),
+        "STRIPE_API_BASE: leave it out, or give an https address; a fake is not for production.": not _https(STRIPE_API_BASE),
+        "STRIPE_WEBHOOK_SECRETS: give the endpoint's signing secrets, newest first, each whsec_ and at least 24 characters more.": (
+            not STRIPE_WEBHOOK_SECRETS or not all(re.fullmatch(r"whsec_[A-Za-z0-9+/=]{24,}", one) for one in STRIPE_WEBHOOK_SECRETS)
+        ),
+        "STRIPE_WEBHOOK_UUID: give a random UUID (version 4), the last part of the webhook's address.": not _uuid(STRIPE_WEBHOOK_UUID),
+        "OFFER_MEDIA_BUCKET: name the S3 bucket of the pictures of offers.": not env.str("OFFER_MEDIA_BUCKET", ""),
+        "OFFER_MEDIA_URL: leave it out, or give the https address of the CDN.": bool(OFFER_MEDIA_URL) and not _https(OFFER_MEDIA_URL),
         "METRICS_TOKEN: leave it out, or set at least 20 characters.": 0 < len(METRICS_TOKEN) < 20,
     }
     return [sentence for sentence, broken in rules.items() if broken]

@@ -49,7 +49,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_QUEUES = [Queue(name) for name in QUEUE_NAMES]
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = False
-CELERY_TASK_ROUTES = {"chat.tasks.review_*": {"queue": "feed-moderation"}}
+CELERY_TASK_ROUTES = {"chat.tasks.review_*": {"queue": "feed-moderation"}, "billing.tasks.project": {"queue": f"default{PRIORITY}"}}
 
 # A message leaves its queue when its task is done, not when it begins. One that fails stays, and comes again when it is visible again.
 CELERY_TASK_ACKS_LATE = True

@@ -245,6 +245,11 @@ def report(room_id: str, seq: int, user_id: str) -> Key:
     return Key(_case(room_id, seq), f"REPORT#{_id(user_id)}")
 
 
+def case_decision(room_id: str, seq: int, decision_id: str) -> Key:
+    """What was decided in a case, once for each decision."""
+    return Key(_case(room_id, seq), f"DECISION#{_id(decision_id)}")
+
+
 def case_and_reports(room_id: str, seq: int) -> Span:
     return Span(_case(room_id, seq))
 

@@ -10,9 +10,12 @@ from django.conf import settings
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import validator_for
 
+from billing import repository as plans
+from billing.items import Subscription
+from chat import decision_services, moderation_services
 from chat import message_services as messages
-from chat import moderation_services
 from chat import services as rooms
+from chat.decision_services import Ruling
 from goalgraph.auth.actor import SYSTEM
 from goalgraph.feed.events import Event
 from goalgraph.feed.publishing import HANDLERS, INTERNAL, PUBLIC
@@ -21,6 +24,7 @@ from goals import services as goals
 from goals import task_services as tasks
 from tests.chat.world import members
 from tests.fixtures import new_user
+from tests.offers.world import published, withdrawn
 from tests.streams import StreamingWorld
 from users import connection_services as connections
 from users import services as users
@@ -64,13 +68,25 @@ def _talk() -> None:
     message = messages.send(ana, room.id, "hello")
     messages.edit(ana, message.id, "hello there")
     messages.delete(ana, message.id)
-    moderation_services.redact(SYSTEM, messages.send(bruno, room.id, "something cruel").id, "Cruel")
+    cruel = messages.send(bruno, room.id, "something cruel")
+    moderation_services.redact(SYSTEM, cruel.id, "Cruel")
+    decision_services.decide(SYSTEM, room.id, int(cruel.seq), Ruling("d-1", 1, "dismiss", "other", "Not so cruel"))
 
 
 def _in_a_tenant_with_a_plan() -> None:
     ana = new_user(tenant_id="acme", tier="premium")
     users.upsert_profile(ana, {"nickname": "Ana", "tags": ["running"]})
     goals.create_goal(ana, {"title": "Run"})
+
+
+def _pay() -> None:
+    facts = {"tier": "premium", "state": "active", "interval": "month", "period_ends": TOMORROW}
+    bought = Subscription(owner_id=new_user().user_id, plan_id="premium", rev=1, **facts)
+    plans.save(SYSTEM, bought, ())
+
+
+def _advertise() -> None:
+    withdrawn(published("Run shoes"))
 
 
 def _follow_up(world: StreamingWorld) -> None:
@@ -83,7 +99,7 @@ def _follow_up(world: StreamingWorld) -> None:
 @pytest.fixture
 def events(streaming_world: StreamingWorld) -> list[Event]:
     """What follows from members' doings, told by the contexts themselves."""
-    for act in (_connect, _pursue, _talk, _in_a_tenant_with_a_plan):
+    for act in (_connect, _pursue, _talk, _pay, _advertise, _in_a_tenant_with_a_plan):
         act()
     _follow_up(streaming_world)
     return streaming_world.events()

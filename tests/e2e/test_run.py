@@ -1,101 +1,24 @@
 """`make run` from outside: what it prints works when pasted, it stops without a trace, and it finds its data again."""
 
-import contextlib
 import json
 import os
-import random
 import shutil
 import signal
 import socket
 import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
 
 from goalgraph.adapters.local.demo import USERS
-from goalgraph.adapters.local.embedded import ROOT, port_is_free
+from goalgraph.adapters.local.embedded import port_is_free
 from goalgraph.adapters.local.issuer import DEMO_PASSWORD
-
-LAST_LINE_OF_THE_BOX = "  curl "
-PATIENCE = 90
-"""Seconds after which a start or a stop counts as failed, on a machine that is busy with other tests."""
-
-SET_BY_THE_TESTS = ("AWS_", "REDIS_URL", "DATABASE_URL", "OIDC_ISSUER", "DJANGO_SETTINGS_MODULE", "PYTEST")
-
-
-def ports_of(port: int) -> list[int]:
-    """The rule of docs/running.md."""
-    step = 10_000 if port < 40_000 else -10_000
-    return [port, port + step, port + 2 * step]
+from tests.e2e.instance import LAST_LINE_OF_THE_BOX, free_port, ports_of, started
 
 
 @pytest.fixture
 def port() -> int:
-    """One whose three ports lie below those that the system hands out for outgoing connections, which come and go."""
-    while True:
-        port = random.SystemRandom().randrange(2000, 12_000)  # not seeded alike in each worker
-        if all(map(port_is_free, ports_of(port))):
-            return port
-
-
-class Instance:
-    """A running `make run`, with what it has printed so far."""
-
-    def __init__(self, home: Path, port: int) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(SET_BY_THE_TESTS)}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "goalgraph.adapters.local.run"],
-            cwd=ROOT,
-            env=environment | {"PORT": str(port), "GOALGRAPH_HOME": str(home)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.output: list[str] = []
-        self.family: list[psutil.Process] = []
-
-    def read_until(self, start: str) -> str:
-        """The first line from here on that begins with `start`."""
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.output.append(line)
-            if line.startswith(start):
-                self.family = psutil.Process(self.process.pid).children(recursive=True)
-                return line
-        raise AssertionError(f"it ended (exit code {self.process.wait()}) with:\n{''.join(self.output)}")
-
-    def rest(self) -> str:
-        """What it prints until it ends."""
-        assert self.process.stdout
-        rest = self.process.stdout.read()
-        self.process.wait()
-        return rest
-
-    def survivors(self) -> list[psutil.Process]:
-        return [process for process in self.family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-
-    def child(self, part_of_its_command: str) -> psutil.Process:
-        (found,) = [process for process in self.family if part_of_its_command in " ".join(process.cmdline())]
-        return found
-
-
-@contextlib.contextmanager
-def started(home: Path, port: int) -> Iterator[Instance]:
-    instance = Instance(home, port)
-    watchdog = threading.Timer(PATIENCE, instance.process.kill)
-    watchdog.start()
-    try:
-        yield instance
-    finally:
-        watchdog.cancel()
-        instance.process.kill()
-        instance.process.communicate()
+    return free_port()
 
 
 def paste(line: str) -> dict:
@@ -152,7 +75,7 @@ def test_stopped_in_the_middle_of_its_start(tmp_path, port):
     assert all(map(port_is_free, ports_of(port)))
 
 
-@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("which", [0, 1, 2, 3])
 def test_a_taken_port_is_named_before_anything_starts(tmp_path, port, which):
     taken = ports_of(port)[which]
     with socket.create_server(("127.0.0.1", taken)), started(tmp_path / "home", port) as instance:

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,11 +56,22 @@ def room(queued: None):
     return ana, services.open_room(ana, [bia.user_id]).id
 
 
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The back office's database, with its tables: the worker tells the moderators' desk of cases."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('worker') / 'db.sqlite3'}"
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    settings_of = {"DJANGO_SETTINGS_MODULE": worker_settings.__name__, "DATABASE_URL": url}
+    subprocess.run(command, cwd=ROOT, env=os.environ | settings_of, check=True)
+    return url
+
+
 @pytest.fixture
-def start_worker(queued: None, dynamo_world: DynamoTable, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+def start_worker(queued: None, dynamo_world: DynamoTable, database: str, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
     started: list[subprocess.Popen[bytes]] = []
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": worker_settings.__name__,
+        "DATABASE_URL": database,
         "GOALGRAPH_TABLE": dynamo_world.name,
         "STALL_SIGN": str(tmp_path / "stalled"),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -82,7 +95,13 @@ def kill(worker: subprocess.Popen[bytes]) -> None:
         worker.wait()
 
 
-def test_a_worker_takes_a_card_number_away_and_stops_when_asked(room, start_worker):
+def at_the_desk(database: str, room_id: str) -> list[tuple[str, int, str, int]]:
+    """The moderators' cases, as the worker wrote them in SQL."""
+    with closing(sqlite3.connect(database.removeprefix("sqlite:///"))) as connection:
+        return connection.execute("SELECT room_id, seq, outcome, source_version FROM chat_case WHERE room_id = ?", [room_id]).fetchall()
+
+
+def test_a_worker_takes_a_card_number_away_tells_the_desk_and_stops_when_asked(room, start_worker, database):
     ana, room_id = room
     worker = start_worker()
 
@@ -91,6 +110,7 @@ def test_a_worker_takes_a_card_number_away_and_stops_when_asked(room, start_work
 
     (found,) = messages.history(ana, room_id)
     assert (found.id, found.text) == (sent.id, "")
+    until(lambda: at_the_desk(database, room_id) == [(room_id, 1, "redacted", 1)], worker)
     worker.terminate()
     assert worker.wait(PATIENCE) == 0
 

@@ -75,9 +75,11 @@ def web() -> Iterator[str]:
 
 
 @pytest.fixture
-def edge(web: str) -> Iterator[Edge]:
-    """The service with the sample schema and no rate limit."""
-    with override_settings(GRAPHQL_SCHEMA=SAMPLE_SCHEMA, RATE_LIMIT_BURST=0), httpx.Client(base_url=web, timeout=30) as client:
+def edge(web: str, request: pytest.FixtureRequest) -> Iterator[Edge]:
+    """The service with the sample schema and no rate limit, on a table in memory unless the test has it `stored`."""
+    memory = {} if "stored" in request.fixturenames else {"table": {"BACKEND": "goalgraph.table.memory.MemoryTable"}}
+    sample = override_settings(GRAPHQL_SCHEMA=SAMPLE_SCHEMA, RATE_LIMIT_BURST=0, PORTS=settings.PORTS | memory)
+    with sample, httpx.Client(base_url=web, timeout=30) as client:
         yield Edge(client)
 
 

@@ -9,11 +9,12 @@ import pytest
 from allauth.idp.oidc.models import Client as OidcClient
 from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 from django.test import Client, override_settings
 
 from chat import message_services as messages
+from chat import moderation_services as moderation
 from chat import services as rooms
 from goalgraph import wiring
 from goalgraph.auth.actor import Actor
@@ -22,12 +23,28 @@ from goalgraph.table.memory import MemoryTable
 from goals import services as goals
 from goals import task_services as tasks
 from goals.domain import DONE, OPEN
+from offers import authoring_services as authoring
+from offers import stats_services
+from offers.models import Membership, Offer
 from users import services as users
+from users.staff_services import staff_actor
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("memory_world")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("memory_world", "closed_network")]
 
 MEMBERS = ("ana", "bruno", "carla")
 STAFF = ("admin", "moderator", "partner", "partner2", "support")
+
+
+LOCAL_LINKS = {"link_checker": {"BACKEND": "goalgraph.adapters.link_checker.ShapeLinkChecker"}}
+
+
+@pytest.fixture
+def closed_network(settings: Any, memory_world: None, tmp_path: Any) -> None:
+    """Addresses are read and not asked, as in local settings, and pictures are files."""
+    settings.PORTS = settings.PORTS | LOCAL_LINKS
+    settings.STORAGES = settings.STORAGES | {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}}
+    }
 
 
 def seed() -> str:
@@ -87,7 +104,7 @@ def test_members_differ_in_who_may_see_what() -> None:
 
 def test_ana_and_bruno_have_a_room_in_which_they_have_written() -> None:
     seed()
-    (room,) = rooms.rooms_page(Actor(user_id="ana"), limit=10).items
+    room, _club = rooms.rooms_page(Actor(user_id="ana"), limit=10).items
 
     written = messages.history(Actor(user_id="bruno"), room.id)
     assert [(message.seq, message.sender_id) for message in written][:2] == [(1, "ana"), (2, "bruno")]
@@ -103,7 +120,53 @@ def test_everybody_signs_in_and_staff_are_who_they_should_be() -> None:
     assert {name for name, user in users_by_name.items() if user.is_staff} == set(STAFF)
     assert {name for name, user in users_by_name.items() if user.is_superuser} == {"admin"}
     assert {name for name, user in users_by_name.items() if user.has_perm("users.view_member")} == {"admin", "support"}
+    assert {name for name, user in users_by_name.items() if user.has_perm("chat.act_on_case")} == {"admin", "moderator"}
+    assert {name for name, user in users_by_name.items() if user.has_perm("offers.add_offer")} == {"admin", "partner", "partner2"}
+    assert {name for name, user in users_by_name.items() if user.has_perm("offers.review_offer")} == {"admin", "moderator"}
     assert OidcClient.objects.get(id="goalgraph-web").get_redirect_uris() == ["http://testserver/callback", "https://app.example/callback"]
+
+
+def test_companies_have_an_owner_live_offers_and_figures_to_draw() -> None:
+    seed()
+    today = wiring.clock().now().date()
+
+    owners = {(one.company.name, one.user.username, one.role) for one in Membership.objects.all()}
+    assert owners == {("Runwell", "partner", "owner"), ("Lingua", "partner2", "owner")}
+    for company, tags in {"Runwell": {"running", "health"}, "Lingua": {"spanish", "english", "languages"}}.items():
+        offers = Offer.objects.filter(company__name=company)
+        assert 2 <= len(offers) <= 3
+        assert {offer.state for offer in offers} == {"live"}
+        assert {tag for offer in offers for tag in offer.tags} == tags
+        for offer in offers:
+            assert offer.published_rev == offer.rev
+            assert offer.image
+            figures = stats_services.days(offer.pk, today - timedelta(days=13), today)
+            assert not any(day.hidden for day in figures)
+            assert sum(day.clicks or 0 for day in figures) > 0
+
+
+def test_a_deleted_figure_or_a_changed_offer_is_not_made_again() -> None:
+    seed()
+    partner = get_user_model().objects.get(username="partner")
+    offer = Offer.objects.filter(company__name="Runwell")[0]
+    authoring.edit_offer(partner, offer.pk, title="A title of my own")
+    authoring.archive(partner, Offer.objects.filter(company__name="Runwell").exclude(pk=offer.pk)[0].pk)
+
+    assert "Runwell" in seed(), "the offer of the old title is missing"
+    before = sorted(Offer.objects.values_list("pk", "rev", "state"))
+    assert "Nothing was changed." in seed()
+    assert sorted(Offer.objects.values_list("pk", "rev", "state")) == before
+
+
+def test_the_moderators_have_something_to_do() -> None:
+    seed()
+    _room, club = rooms.rooms_page(Actor(user_id="ana"), limit=10).items
+    moderation.review_room(moderation.platform(None), club.id, 3)
+
+    cases = moderation.queue_page(staff_actor("moderator"), limit=10).items
+    assert {case.sender_id for case in cases} == {"bruno"}
+    assert {reason.partition(":")[0] for case in cases for reason in case.reasons} == {"email", "profanity"}
+    assert sorted(int(case.reports) for case in cases) == [0, 1]
 
 
 def test_support_finds_ana_at_the_back_office(settings: Any) -> None:
@@ -174,12 +237,12 @@ def test_a_member_whom_a_person_already_is_gets_nothing(touch: str) -> None:
 
 def test_a_deleted_sign_in_comes_back_and_the_others_keep_theirs() -> None:
     seed()
-    get_user_model().objects.get(username="partner").delete()
+    get_user_model().objects.get(username="support").delete()
     bruno = get_user_model().objects.get(username="bruno")
     bruno.email = "bruno@elsewhere.example"
     bruno.save()
 
-    assert "Sign-ins made: partner." in seed()
+    assert "Sign-ins made: support." in seed()
     assert get_user_model().objects.get(username="bruno").email == "bruno@elsewhere.example"
 
 
@@ -202,7 +265,8 @@ class TableThatStops(MemoryTable):
 @pytest.fixture
 def stopping_world() -> Iterator[type[TableThatStops]]:
     clock = {"BACKEND": "tests.fixtures.FakeClock"}
-    with override_settings(PORTS=settings.PORTS | {"table": {"BACKEND": f"{__name__}.TableThatStops"}, "clock": clock}):
+    ports = settings.PORTS | LOCAL_LINKS | {"table": {"BACKEND": f"{__name__}.TableThatStops"}, "clock": clock}
+    with override_settings(PORTS=ports):
         yield TableThatStops
 
 
@@ -222,10 +286,10 @@ def test_a_load_that_was_interrupted_goes_on_where_it_stopped(transactions: int,
 
 
 @pytest.mark.parametrize(
-    "settings", [{"OIDC_ISSUER": "https://id.example"}, {"OIDC_ISSUER": "https://id.example", "PUBLIC_URL": "https://id.example"}], ids=str
+    "values", [{"OIDC_ISSUER": "https://id.example"}, {"OIDC_ISSUER": "https://id.example", "PUBLIC_URL": "https://id.example"}], ids=str
 )
-def test_production_gets_no_demo_data(settings: dict[str, str]) -> None:
-    with override_settings(**settings), pytest.raises(CommandError, match="No demo data: demo data is for local and test settings only"):
+def test_production_gets_no_demo_data(values: dict[str, str]) -> None:
+    with override_settings(**values), pytest.raises(CommandError, match="No demo data: demo data is for local and test settings only"):
         seed()
 
     assert stored() == {}
@@ -233,7 +297,7 @@ def test_production_gets_no_demo_data(settings: dict[str, str]) -> None:
 
 
 def test_a_database_that_was_not_migrated_is_named() -> None:
-    Permission.objects.all().delete()
+    Group.objects.all().delete()
 
     with pytest.raises(CommandError, match=r"manage\.py migrate"):
         seed()

@@ -1,4 +1,5 @@
-"""The demo data of local settings: members with goals and tasks, and staff. Loaded through the services, as members would write it.
+"""The demo data of local settings: members with goals, tasks and rooms, staff, and companies (`demo_offers`). Loaded through the services,
+as the people would write it.
 
 What a person has touched is left alone: a Django user who is there already, and a member who has a profile or a goal that is not ours.
 A member's profile is written last, so a load that was interrupted goes on where it stopped.
@@ -13,13 +14,16 @@ from zoneinfo import ZoneInfo
 from allauth.idp.oidc.models import Client
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 from chat import message_services as messages
+from chat import moderation_services as moderation
 from chat import services as rooms
+from chat.items import Room
 from goalgraph import trace, wiring
+from goalgraph.adapters.local import demo_offers
 from goalgraph.adapters.local.issuer import CLIENT_ID, DEMO_PASSWORD, DemoUser, ensure_demo_identity, is_local
 from goalgraph.auth.actor import SYSTEM, Actor
 from goalgraph.errors import NotFound, QuotaExceeded
@@ -30,8 +34,8 @@ from users import connection_services as connections
 from users import services as users
 from users.domain import ACCEPTED
 
-SUPPORT = "support"
-"""The name of the user and of the group that may look up members."""
+GROUPS = {"partner": "partner", "partner2": "partner", "moderator": "moderator", "support": "support"}
+"""The group of each of the staff; the migrations made them."""
 USERS = (
     DemoUser("ana", "ana@example.com"),
     DemoUser("bruno", "bruno@example.com"),
@@ -40,7 +44,7 @@ USERS = (
     DemoUser("partner", staff=True),
     DemoUser("partner2", staff=True),
     DemoUser("moderator", staff=True),
-    DemoUser(SUPPORT, staff=True),
+    DemoUser("support", staff=True),
 )
 
 
@@ -193,11 +197,21 @@ CONVERSATION = (
     ("ana", "See you there 🏃"),
 )
 
+CLUB_ROOM = "demo-saturday-runs"
+CLUB = (
+    ("ana", "This room is for everybody who runs on Saturdays."),
+    ("bruno", "Write to me at bruno.runs@example.com, I answer faster there."),
+    ("bruno", "This training plan is bullshit, honestly."),
+)
+"""What the automatic moderator flags, so that the moderators' queue is not empty."""
+REPORTED = 3
+"""The number of the message of the club that ana reports."""
+
 
 def load() -> Iterator[str]:
     """Load what is missing, with a line about each thing made; no line where nothing was missing.
 
-    Raises ImproperlyConfigured outside local and test settings, and Permission.DoesNotExist on a database that was not migrated.
+    Raises ImproperlyConfigured outside local and test settings, and Group.DoesNotExist on a database that was not migrated.
     """
     if not is_local():
         raise ImproperlyConfigured("demo data is for local and test settings only, where OIDC_ISSUER is this service's own http address.")
@@ -210,8 +224,11 @@ def load() -> Iterator[str]:
             yield f"Member made: {member.user_id}, with {len(member.goals)} goals and {planned} tasks."
     if _connect():
         yield "Connected: ana and bruno."
+    if _load_club():
+        yield "Room made: the club of ana and bruno, with messages for the moderators."
     if _load_conversation():
         yield f"Room made: ana and bruno, with {len(CONVERSATION)} messages."
+    yield from demo_offers.load()
 
 
 @transaction.atomic
@@ -223,20 +240,14 @@ def _load_users() -> list[str]:
     if missing or client is None:
         ensure_demo_identity(missing, client.get_redirect_uris() if client else _redirect_uris())
     names = [user.username for user in missing]
-    if SUPPORT in names:
-        _let_support_look_up()
+    for name in GROUPS.keys() & set(names):
+        Group.objects.get(name=GROUPS[name]).user_set.add(get_user_model().objects.get_by_natural_key(name))
     return names
 
 
 def _redirect_uris() -> list[str]:
     """A browser application under development stands at one of the origins that may call the API."""
     return [f"{origin}/callback" for origin in settings.ALLOWED_ORIGINS]
-
-
-def _let_support_look_up() -> None:
-    group, _created = Group.objects.get_or_create(name=SUPPORT)
-    group.permissions.add(Permission.objects.get_by_natural_key("view_member", "users", "member"))
-    group.user_set.add(get_user_model().objects.get_by_natural_key(SUPPORT))
 
 
 def _load_member(member: DemoMember) -> bool:
@@ -268,15 +279,33 @@ def _connect() -> bool:
 
 
 def _load_conversation() -> bool:
-    """Whether anything was made. A message has an id of its own, so a load that was interrupted goes on where it ended."""
-    ana = Actor(user_id="ana")
+    """Whether anything was made."""
     try:
-        room = rooms.open_room(ana, ["bruno"])
+        room = rooms.open_room(Actor(user_id="ana"), ["bruno"])
     except (NotFound, QuotaExceeded):
         return False  # they changed their profiles, or blocked each other
-    if int(room.seq) >= len(CONVERSATION):
+    return _write(room, CONVERSATION)
+
+
+def _load_club() -> bool:
+    """Whether anything was made."""
+    ana = Actor(user_id="ana")
+    try:
+        room = rooms.open_room(ana, ["bruno"], title="Saturday runs", room_id=CLUB_ROOM)
+    except (NotFound, QuotaExceeded):
         return False
-    for number, (user_id, text) in enumerate(CONVERSATION):
+    made = _write(room, CLUB)
+    if made:
+        reported = messages.history(ana, room.id)[REPORTED - 1]
+        moderation.report(ana, reported.id, "Rude to whoever wrote the plan.")
+    return made
+
+
+def _write(room: Room, lines: Sequence[tuple[str, str]]) -> bool:
+    """Whether anything was missing. A message has an id of its own, so a load that was interrupted goes on where it ended."""
+    if int(room.seq) >= len(lines):
+        return False
+    for number, (user_id, text) in enumerate(lines):
         messages.send(Actor(user_id=user_id), room.id, text, client_id=f"demo-{number}")
     messages.mark_read(Actor(user_id="bruno"), room.id)
     return True

@@ -1,6 +1,6 @@
-"""The embedded services: an AWS emulator and a Redis, for `make run` and for the tests.
+"""The embedded services: an AWS emulator and a Redis, for `make run` and for the tests; for `make run` also the stand-in for Stripe.
 
-`EmbeddedServices.start()` runs this module as one child process, the keeper. The keeper starts both services, says when they answer,
+`EmbeddedServices.start()` runs this module as one child process, the keeper. The keeper starts the services, says when they answer,
 and stops them when its standard input closes. So they end with the process that wanted them, even where that one is killed. The keeper
 and its services are a process group of their own: Ctrl-C in a terminal reaches the owner alone, which then stops them in order.
 
@@ -116,6 +116,16 @@ def redis(port: int, data: Path, *, keep: bool) -> Service:
     return Service("redis", command, port, b"PING\r\n", b"+PONG")
 
 
+def stripe(port: int, data: Path | None, webhook_url: str | None) -> Service:
+    """The stand-in for Stripe (docs/stripe-fake.md); with `data`, it keeps its state there. `webhook_url` is where its events go."""
+    command = [sys.executable, "-m", "goalgraph.adapters.local.stripe", "--port", str(port)]
+    if data:
+        command += ["--state", str(data / "stripe.json")]
+    if webhook_url:
+        command += ["--webhook-url", webhook_url]
+    return Service("stripe", command, port, b"GET /_fake/ready HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n", b" 200 ")
+
+
 @dataclass(slots=True)
 class EmbeddedServices:
     """The running services, seen from the process that owns them. Use as a context manager, or call `stop`."""
@@ -125,13 +135,24 @@ class EmbeddedServices:
     pids: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, data: Path | None = None, *, emulator_port: int | None = None, redis_port: int | None = None) -> Self:
-        """Start both and return when both answer.
+    def start(
+        cls,
+        data: Path | None = None,
+        *,
+        emulator_port: int | None = None,
+        redis_port: int | None = None,
+        stripe_port: int | None = None,
+        stripe_webhook: str | None = None,
+    ) -> Self:
+        """Start them and return when all answer.
 
-        `data` is the folder in which they keep what they hold; without it, all is gone when they stop. A port that is not given is
-        chosen among the free ones. Raises ServiceError, with nothing left running.
+        `data` is the folder in which they keep what they hold; without it, all is gone when they stop. `emulator_port` or `redis_port`,
+        where it is not given, is chosen among the free ones. The stand-in for Stripe is started only at a `stripe_port`, and sends its
+        events to `stripe_webhook`. Raises ServiceError, with nothing left running.
         """
-        services = cls.launch(data, emulator_port=emulator_port, redis_port=redis_port)
+        services = cls.launch(
+            data, emulator_port=emulator_port, redis_port=redis_port, stripe_port=stripe_port, stripe_webhook=stripe_webhook
+        )
         try:
             services.await_start()
         except BaseException:
@@ -140,12 +161,25 @@ class EmbeddedServices:
         return services
 
     @classmethod
-    def launch(cls, data: Path | None = None, *, emulator_port: int | None = None, redis_port: int | None = None) -> Self:
+    def launch(
+        cls,
+        data: Path | None = None,
+        *,
+        emulator_port: int | None = None,
+        redis_port: int | None = None,
+        stripe_port: int | None = None,
+        stripe_webhook: str | None = None,
+    ) -> Self:
         """The first half of `start`: returns at once, and the caller sees to `stop`. For one who may be interrupted."""
         command = [sys.executable, "-m", __name__]
-        for option, value in (("--data", data), ("--emulator-port", emulator_port), ("--redis-port", redis_port)):
-            if value is not None:
-                command += [option, str(value)]
+        options = {
+            "--data": data,
+            "--emulator-port": emulator_port,
+            "--redis-port": redis_port,
+            "--stripe-port": stripe_port,
+            "--stripe-webhook": stripe_webhook,
+        }
+        command += [word for option, value in options.items() if value is not None for word in (option, str(value))]
         return cls(
             subprocess.Popen(  # noqa: S603
                 command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -169,13 +203,13 @@ class EmbeddedServices:
         return f"redis://127.0.0.1:{self.ports['redis']}"
 
     def failure(self) -> str | None:
-        """None while both run, else a sentence that says which one ended."""
+        """None while all run, else a sentence that says which one ended."""
         if self.keeper.poll() is None:
             return None
         return str(self._report().get("error", "The embedded services were stopped."))
 
     def stop(self) -> None:
-        """Stop both, in good order where they let us. May be called again."""
+        """Stop them, in good order where they let us. May be called again."""
         assert self.keeper.stdin
         assert self.keeper.stdout
         with contextlib.suppress(BrokenPipeError):
@@ -291,6 +325,8 @@ def main() -> int:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--emulator-port", type=int)
     parser.add_argument("--redis-port", type=int)
+    parser.add_argument("--stripe-port", type=int)
+    parser.add_argument("--stripe-webhook")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="goalgraph-") as scratch:
         home = options.data or Path(scratch)
@@ -302,6 +338,8 @@ def main() -> int:
                 emulator(options.emulator_port or free_port(), options.data and home / "aws"),
                 redis(options.redis_port or free_port(), home / "redis", keep=bool(options.data)),
             ]
+            if options.stripe_port:
+                services.append(stripe(options.stripe_port, options.data, options.stripe_webhook))
             asyncio.run(Keeper(services, logs).run())
         except ServiceError as error:
             report(error=str(error))

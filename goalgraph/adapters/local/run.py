@@ -1,7 +1,7 @@
 """What `make run` starts: everything embedded, in order, until Ctrl-C.
 
-    ports free? -> AWS emulator and Redis -> migrate, create_table, create_queues, create_feed, create_mail_identity,
-    seed_demo (once) -> the Procfile's processes -> the box
+    ports free? -> AWS emulator, Redis and the stand-in for Stripe -> migrate, create_table, create_queues, create_feed,
+    create_mail_identity, create_plans, seed_demo (once) -> the Procfile's processes -> the box
 
 Ctrl-C, SIGTERM and a closed terminal stop all of it the other way round. Each child is in a process group of its own, so a signal from
 the terminal reaches this process alone. It starts no thread and imports no Django application.
@@ -90,7 +90,8 @@ def settings_of_this_run() -> tuple[dict[str, int], Path]:
         raise RunError(f"PORT must be a number, like 8000 ({error}).") from error
     # For the children, which run in the project's folder: the Procfile needs a port, and a relative folder would be another one there.
     os.environ |= {"PORT": str(local.PORT), "GOALGRAPH_HOME": str(local.HOME)}
-    return {"web": local.PORT, "AWS emulator": local.EMULATOR_PORT, "Redis": local.REDIS_PORT}, local.HOME
+    ports = {"web": local.PORT, "AWS emulator": local.EMULATOR_PORT, "Redis": local.REDIS_PORT, "Stripe stand-in": local.STRIPE_PORT}
+    return ports, local.HOME
 
 
 def check_ports(ports: dict[str, int]) -> None:
@@ -156,11 +157,13 @@ def _family(process: "subprocess.Popen[str]") -> list[psutil.Process]:
 
 def set_up(home: Path) -> None:
     say("Preparing the SQL database, the table, the queues, the event bus and the audit log ...")
-    manage("migrate", "--no-input")
+    manage("migrate", "--no-input", "--run-syncdb")
     manage("create_table")
     manage("create_queues")
     manage("create_feed")
+    manage("create_buckets")
     manage("create_mail_identity")
+    manage("create_plans")
     mark = home / DEMO_MARK
     if not mark.exists():
         say("Loading the demo data ...")
@@ -228,6 +231,7 @@ def box(ports: dict[str, int], home: Path) -> str:
         f"Back office         {web}/admin/",
         f"Health              {web}/readyz",
         f"AWS emulator        http://127.0.0.1:{ports['AWS emulator']}   Redis 127.0.0.1:{ports['Redis']}",
+        f"Stripe stand-in     http://127.0.0.1:{ports['Stripe stand-in']}   (no money moves)",
         f"Data                {home}   (delete this folder to begin anew)",
         "",
         "Members             ana, bruno, carla",
@@ -254,10 +258,16 @@ def run() -> None:
     ports, home = settings_of_this_run()
     check_ports(ports)
     home.mkdir(parents=True, exist_ok=True)
-    say(f"Starting the AWS emulator (port {ports['AWS emulator']}) and Redis (port {ports['Redis']}) ...")
+    say("Starting " + ", ".join(f"{name} (port {port})" for name, port in ports.items() if name != "web") + " ...")
     with contextlib.ExitStack() as stopping:
         with interrupts.held():
-            services = EmbeddedServices.launch(home, emulator_port=ports["AWS emulator"], redis_port=ports["Redis"])
+            services = EmbeddedServices.launch(
+                home,
+                emulator_port=ports["AWS emulator"],
+                redis_port=ports["Redis"],
+                stripe_port=ports["Stripe stand-in"],
+                stripe_webhook=webhook_url(),
+            )
             stopping.callback(_stop_services, services)
         services.await_start()
         set_up(home)
@@ -265,6 +275,13 @@ def run() -> None:
         command = [sys.executable, "-m", "goalgraph.adapters.local.processes"]
         with owned(command, stdin=subprocess.PIPE) as processes:
             watch(processes, services, ports, home)
+
+
+def webhook_url() -> str:
+    """Where the web takes Stripe's events."""
+    from goalgraph.settings import local
+
+    return f"{local.PUBLIC_URL}/stripe/webhook/{local.STRIPE_WEBHOOK_UUID}"
 
 
 def _stop_services(services: EmbeddedServices) -> None:

@@ -11,7 +11,8 @@ from django.conf import settings
 from goalgraph import metrics, trace
 from goalgraph.auth.access import actor_from_authorization
 from goalgraph.auth.actor import Actor
-from goalgraph.errors import GoalGraphError, Internal, RateLimited, Unauthenticated
+from goalgraph.auth.standing import present
+from goalgraph.errors import Forbidden, GoalGraphError, Internal, RateLimited, Unauthenticated
 from goalgraph.graphql.errors import rendered
 from goalgraph.graphql.execution import Call, in_thread
 from goalgraph.graphql.hub import Follower
@@ -88,7 +89,10 @@ class Socket(Outbox):
         trace.start()
         header = payload.get("authorization", payload.get("Authorization"))
         try:
-            self.actor = await in_thread(lambda: actor_from_authorization(header if isinstance(header, str) else None))
+            self.actor = await in_thread(lambda: present(actor_from_authorization(header if isinstance(header, str) else None)))
+        except Forbidden as error:
+            self._refuse(error, CloseCode.FORBIDDEN, "Suspended")
+            return
         except GoalGraphError as error:
             self._refuse(error, CloseCode.UNAUTHORIZED, "Unauthorized")
             return
@@ -156,7 +160,7 @@ class Socket(Outbox):
         actor, key = self.actor, (payload.get("extensions") or {}).get("idempotencyKey")
         return Call(
             request,
-            sign_in=lambda: actor,
+            sign_in=lambda: present(actor),
             idempotency_key=check_key(key if isinstance(key, str) else None if key is None else ""),
             strict_status=True,
             serves_streams=True,

@@ -18,6 +18,7 @@ from django.utils import timezone
 from goalgraph import health, wiring
 from goalgraph.feed import leases
 from goalgraph.feed.consumers import consumers
+from goalgraph.ports.search import SearchUnavailable
 from goalgraph.table import creation
 from goalgraph.table.definition import TTL_ATTRIBUTE
 from goalgraph.table.dynamodb import DynamoTable
@@ -59,7 +60,7 @@ class Command(BaseCommand):
 
 def examine() -> Iterator[Finding]:
     """All findings. Each examination stands alone: one that breaks is a finding too, and the others still run."""
-    for examination in (_settings, _services, _table, _feed, _migrations, _clock):
+    for examination in (_settings, _services, _table, _feed, _search, _migrations, _clock):
         yield from _guarded(examination)
 
 
@@ -145,6 +146,21 @@ def _feed() -> Iterator[Finding]:
             yield Finding("warn", "feed", said, "Look at the log of `manage.py feed`, or start more of them. The stream keeps 24 hours.")
         else:
             yield Finding("ok", "feed", f"{name} keeps up")
+
+
+def _search() -> Iterator[Finding]:
+    if not settings.SEARCH_URL and not is_local():
+        said = "the search index is files of this machine, which only processes here can see"
+        yield Finding("warn", "search", said, "Set SEARCH_URL to an OpenSearch domain, unless all of them are here.")
+    try:
+        complete = wiring.search().is_complete()
+    except SearchUnavailable as error:
+        yield Finding("fail", "search", f"does not answer: {error}", "Check SEARCH_URL and the credentials, or SEARCH_FOLDER.")
+        return
+    if complete:
+        yield Finding("ok", "search", "answers")
+    else:
+        yield Finding("warn", "search", "the index is not filled, or damaged", "The beat has it filled; or run `manage.py rebuild_search`.")
 
 
 def _migrations() -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, ProgrammingError
@@ -12,7 +12,7 @@ from goalgraph.table.transport import Refused
 
 
 class Command(BaseCommand):
-    help = "Loads demo members and staff. Safe to repeat: it changes nothing that is there. Local and test settings only."
+    help = "Loads demo members, staff and companies. Safe to repeat: it changes nothing that is there. Local and test settings only."
 
     def handle(self, *args: Any, **options: Any) -> None:
         from goalgraph.adapters.local import demo
@@ -24,7 +24,7 @@ class Command(BaseCommand):
                 made = True
         except ImproperlyConfigured as error:
             raise CommandError(f"No demo data: {error}") from error
-        except (OperationalError, ProgrammingError, Permission.DoesNotExist) as error:
+        except (OperationalError, ProgrammingError, Group.DoesNotExist) as error:
             raise CommandError("The SQL database is not ready. Run `manage.py migrate`; `manage.py doctor` says more.") from error
         except (TableError, Refused) as error:
             raise CommandError("The table is not ready. Run `manage.py create_table`; `manage.py doctor` says more.") from error

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -200,3 +201,17 @@ def test_a_free_port_is_free():
 )
 def test_what_counts_as_a_write(method, target, writes):
     assert emulator.may_write(method, [(b"host", b"x"), *([(b"X-Amz-Target", target)] if target else [])]) is writes
+
+
+def test_the_stand_in_for_stripe_is_started_where_it_is_wanted_and_ends_with_the_others(tmp_path):
+    port = free_port()
+    with EmbeddedServices.start(tmp_path, stripe_port=port, stripe_webhook="http://127.0.0.1:9/") as services:
+        processes = processes_of(services)
+        assert services.ports["stripe"] == port
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as page:
+            assert b"No money moves" in page.read()
+        assert "http://127.0.0.1:9/" in (tmp_path / "stripe.json").read_text()
+        os.kill(services.pids["stripe"], signal.SIGKILL)
+        services.keeper.wait(30)
+        assert "stripe ended (exit code -9)" in str(services.failure())
+    assert all_gone(processes)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from django.conf import settings as configured
 from django.test import override_settings
 
 from goalgraph import wiring
@@ -39,6 +40,7 @@ def serving(**settings: Any) -> Iterator[str]:
     from goalgraph.asgi import application
 
     port = free_port()
+    settings["PORTS"] = settings.get("PORTS", configured.PORTS) | {"table": {"BACKEND": "goalgraph.table.memory.MemoryTable"}}
     with override_settings(GRAPHQL_SCHEMA=SAMPLE, RATE_LIMIT_BURST=0, **settings):
         options = {"log_config": None, "log_level": "warning", "access_log": False, "lifespan": "off", "loop": "uvloop"}
         config = uvicorn.Config(application, port=port, timeout_graceful_shutdown=1, **options | flags())

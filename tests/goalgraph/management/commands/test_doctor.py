@@ -35,7 +35,8 @@ def endpoint(dynamo_table) -> str:
 
 
 def test_a_good_instance_has_nothing_to_repair(dynamo_table):
-    with override_settings(PORTS=table_at(endpoint(dynamo_table), dynamo_table.name)):
+    search = {"BACKEND": "goalgraph.adapters.search.tantivy.TantivySearch"}
+    with override_settings(PORTS=table_at(endpoint(dynamo_table), dynamo_table.name) | {"search": search}):
         for consumer in consumers():
             leases.take(consumer, "shard-of-doctor", leases.stored(consumer).get("shard-of-doctor"), "me")
         code, said = examined()
@@ -43,6 +44,7 @@ def test_a_good_instance_has_nothing_to_repair(dynamo_table):
     assert "feed: dispatch keeps up" in said
     assert said.endswith("All is well.\n")
     assert "has its keys, indexes, stream and expiry" in said
+    assert "search: answers" in said
     assert "off the table's server" in said
     assert not [line for line in said.splitlines() if line.startswith(("fail", "warn"))]
 

@@ -1,0 +1,259 @@
+"""From the checkout page to the tier, and back: what a member pays for is what they have."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+
+from billing import account_services, staff_services, tasks
+from billing.models import Account
+from goalgraph import wiring
+from goalgraph.auth.standing import present
+from tests.billing.world import World
+from tests.fixtures import new_user
+from users import services as users
+
+
+def test_who_buys_has_premium_and_who_does_not_has_not(world: World):
+    buyer = world.begin()
+    world.settle()
+    assert (buyer.tier, buyer.stored) == ("free", None)
+
+    buyer.pay()
+    world.settle()
+
+    assert buyer.tier == "premium"
+    assert buyer.stored is not None
+    assert (buyer.stored.state, buyer.stored.interval, buyer.stored.cancels) == ("trial", "month", False)
+    assert "coaching" in present(buyer.actor).entitlements
+
+
+def test_the_profile_tells_the_tier_in_the_same_step(world: World):
+    buyer = world.begin()
+    users.upsert_profile(buyer.actor, {"nickname": "Ana"})
+    buyer.pay()
+    world.settle()
+    assert users.user(new_user(), buyer.actor.user_id).tier == "premium"
+
+
+def test_a_trial_becomes_a_plan_that_is_paid(world: World):
+    buyer = world.begin()
+    buyer.pay()
+    world.days(15)
+    world.settle()
+    assert buyer.stored is not None
+    assert (buyer.stored.state, buyer.tier) == ("active", "premium")
+
+
+def test_it_goes_on_with_each_period(world: World):
+    buyer = world.buyer()
+    world.settle()
+    first = buyer.stored
+    world.days(32)
+    assert buyer.tier == "premium", "the word of the renewal is late, and that is not the member's fault"
+    world.settle()
+    assert first is not None
+    assert buyer.stored is not None
+    assert buyer.stored.period_ends > first.period_ends
+
+
+def test_a_payment_that_fails_leaves_some_days_and_then_nothing_by_time_alone(world: World):
+    buyer = world.buyer()
+    world.settle()
+    world.fake.card_works(buyer.customer_id, works=False)
+    world.days(31.5)
+    world.settle()
+    assert buyer.stored is not None
+    assert (buyer.stored.state, buyer.tier) == ("grace", "premium")
+
+    world.clock.instant = buyer.stored.grace_ends - timedelta(seconds=1)
+    assert buyer.tier == "premium"
+    world.clock.advance(seconds=1)
+    assert buyer.tier == "free"
+    assert buyer.stored.state == "ended"
+
+
+def test_who_pays_late_has_it_back(world: World):
+    buyer = world.buyer()
+    world.settle()
+    world.fake.card_works(buyer.customer_id, works=False)
+    world.days(31.5)
+    world.settle()
+    world.fake.card_works(buyer.customer_id, works=True)
+    world.days(5)
+    world.settle()
+    assert buyer.stored is not None
+    assert (buyer.stored.state, buyer.tier) == ("active", "premium")
+
+
+def test_who_never_pays_again_loses_it(world: World):
+    buyer = world.buyer()
+    world.fake.card_works(buyer.customer_id, works=False)
+    world.days(70)
+    world.settle()
+    assert (buyer.tier, buyer.agreement.status) == ("free", "canceled")
+
+
+def test_canceled_holds_until_its_period_ends(world: World):
+    buyer = world.buyer()
+    world.fake.client.subscriptions.update(buyer.agreement.id, {"cancel_at_period_end": True})
+    world.settle()
+    assert buyer.stored is not None
+    assert (buyer.stored.cancels, buyer.tier) == (True, "premium")
+
+    ends = buyer.stored.period_ends
+    world.clock.instant = ends
+    assert buyer.tier == "free", "nobody has to say so"
+
+
+def test_canceled_at_once_ends_at_once(world: World):
+    buyer = world.buyer()
+    world.settle()
+    world.fake.client.subscriptions.cancel(buyer.agreement.id)
+    world.settle()
+    assert buyer.tier == "free"
+
+
+def test_paused_grants_nothing_until_it_goes_on(world: World):
+    buyer = world.buyer()
+    world.fake.client.subscriptions.update(buyer.agreement.id, {"pause_collection": {"behavior": "void"}})
+    world.settle()
+    assert buyer.stored is not None
+    assert (buyer.stored.state, buyer.tier) == ("paused", "free")
+    world.fake.client.subscriptions.update(buyer.agreement.id, {"pause_collection": ""})
+    world.settle()
+    assert buyer.tier == "premium"
+
+
+@pytest.mark.parametrize(("share", "tier"), [(1, "free"), (2, "premium")])
+def test_a_payment_that_was_given_back_whole_takes_it_away(world: World, share: int, tier: str):
+    buyer = world.buyer()
+    world.settle()
+    charge = world.fake.client.charges.list({"customer": buyer.customer_id}).data[0]
+    world.fake.client.refunds.create({"charge": charge.id, "amount": charge.amount // share})
+    world.settle()
+    assert buyer.tier == tier
+
+
+def test_the_year_is_told(world: World):
+    buyer = world.buyer(interval="year")
+    world.settle()
+    assert buyer.stored is not None
+    assert buyer.stored.interval == "year"
+
+
+def test_a_companys_plan_is_all_its_members(world: World):
+    chief = new_user(tenant_id="acme", scopes=frozenset({"billing"}))
+    colleague, stranger = new_user(tenant_id="acme"), new_user(tenant_id="other")
+    buyer = world.buyer(actor=chief, plan_id="company")
+    world.settle()
+    assert (present(colleague).tier, present(chief).tier, present(stranger).tier, present(new_user()).tier) == (
+        "premium",
+        "premium",
+        "free",
+        "free",
+    )
+    world.fake.client.subscriptions.cancel(buyer.agreement.id)
+    world.settle()
+    assert present(colleague).tier == "free"
+
+
+def test_ones_own_plan_that_ended_does_not_stand_before_the_companys(world: World):
+    member = new_user(tenant_id="acme")
+    own = world.buyer(actor=member)
+    world.fake.client.subscriptions.cancel(own.agreement.id)
+    world.settle()
+    assert own.tier == "free"
+    world.buyer(actor=new_user(tenant_id="acme", scopes=frozenset({"billing"})), plan_id="company")
+    world.settle()
+    assert own.tier == "premium"
+
+
+# What was lost ---------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_sweep_finds_what_no_task_did(world: World):
+    buyer = world.buyer()
+    world.deliver_all()  # and the process dies with its tasks
+    world.clock.advance(seconds=30)
+    assert buyer.tier == "free"
+
+    world_jobs_lost(world)
+    tasks.sweep()
+    world.work()
+
+    assert buyer.tier == "premium"
+    tasks.sweep()
+    assert account_services.sweep() == 0
+
+
+def test_the_sweep_leaves_alone_what_just_happened(world: World):
+    world.buyer()
+    world.deliver_all()
+    assert account_services.sweep() == 0
+
+
+def test_the_repair_of_the_night_takes_events_that_never_came(world: World):
+    buyer = world.buyer()
+    tasks.repair()
+    world.work()
+    assert buyer.tier == "premium"
+    assert account_services.receive_missed(world.clock.now() - timedelta(days=3)) == 0
+
+
+def test_the_repair_of_the_night_finds_accounts_that_are_not_as_stripe_has_them(world: World):
+    buyer, other = world.buyer(), world.buyer()
+    world.settle()
+    rev = other.account.rev
+    world.fake.client.subscriptions.cancel(buyer.agreement.id)
+
+    different, last = account_services.repair(most=10)
+    world.work()
+
+    assert (different, last, buyer.tier, other.account.rev) == (1, None, "free", rev)
+
+
+def test_a_repair_of_many_goes_on_where_it_was(world: World, monkeypatch: pytest.MonkeyPatch):
+    buyers = [world.buyer() for _ in range(3)]
+    monkeypatch.setattr(tasks, "BATCH", 2)
+    tasks.repair("00000000-0000-0000-0000-000000000000")
+    ((name, queue, arguments),) = world_jobs(world).sent
+    assert (name, queue in settings.QUEUE_NAMES) == (tasks.REPAIR, True)
+    tasks.repair(**arguments)
+    world.work()
+    assert [buyer.tier for buyer in buyers] == ["premium"] * 3
+
+
+def test_stripe_away_is_tried_again_by_the_sweep(world: World):
+    buyer = world.buyer()
+    world.deliver_all()
+    world.fake.fail(path="/v1/subscriptions", method="GET", times=1, status=500)
+    jobs = world_jobs(world)
+    jobs.enqueued[:] = jobs.enqueued[:1]
+    world.work()
+    assert (buyer.tier, buyer.account.published_rev) == ("free", 0)
+    world.clock.advance(seconds=20)
+    tasks.sweep()
+    world.work()
+    assert buyer.tier == "premium"
+
+
+def test_plans_are_made_once(world: World):
+    assert staff_services.create_plans() == []
+    keys = {price.lookup_key for price in world.fake.client.prices.list({"limit": 100}).data}
+    assert keys == {"goalgraph_premium_month", "goalgraph_premium_year", "goalgraph_company_month", "goalgraph_company_year"}
+
+
+def test_an_account_without_a_customer_is_left_alone(world: World):
+    account = Account.objects.create(user_id="nobody", rev=3)
+    assert account_services.project(str(account.pk)) is False
+    assert account_services.project("00000000-0000-0000-0000-000000000000") is False
+
+
+def world_jobs(world: World):
+
+    return wiring.jobs()
+
+
+def world_jobs_lost(world: World) -> None:
+    world_jobs(world).enqueued.clear()
