@@ -1,5 +1,6 @@
 """What a member has of plans. It comes from the table; buying and what Stripe tells have pages of their own."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,8 +42,9 @@ def keys_of(actor: Actor) -> list[Key]:
     return repository.keys_of(actor)
 
 
-def best_of(found: list[CoreItem | None]) -> Subscription | None:
-    """Out of what lies at `keys_of`: the plan that grants something by now, one's own first. None where there never was one."""
+def best_of(found: Iterable[CoreItem | None]) -> Subscription | None:
+    """Out of what lies at `keys_of`, or in the stretch that home reads: the plan that grants something by now, one's own first. None where
+    there never was one."""
     there = [as_of_now(item) for item in found if isinstance(item, Subscription)]
     return next((item for item in there if item.tier != plans.FREE), there[0] if there else None)
 

@@ -6,6 +6,8 @@ from typing import Any
 import graphene
 from graphene.relay import Connection
 
+from billing import services as billing
+from billing.schema import PlanSubscription
 from gamification import services as gamification
 from gamification.schema import GameStats
 from goalgraph.graphql import relay
@@ -108,6 +110,12 @@ class Home(graphene.ObjectType):
         graphene.NonNull(Task), required=True, description="The open tasks of their goals by due time, the undated last."
     )
     game_stats = graphene.Field(graphene.NonNull(GameStats), description="Their points and streaks.")
+
+    subscription = graphene.Field(PlanSubscription, description="What they have of a plan of their own; null: never any.")
+
+    @staticmethod
+    def resolve_subscription(home: services.Home, _: graphene.ResolveInfo) -> Any:
+        return billing.best_of(home.others)
 
     @staticmethod
     def resolve_game_stats(home: services.Home, _: graphene.ResolveInfo) -> Any:

@@ -44,8 +44,10 @@ def _told(call: Callable[P, T]) -> Callable[P, T]:
 
 
 class StripePayments:
-    """`secrets` are the webhook's signing secrets, newest first; `tolerance` is in seconds, both ways; `timeout` in seconds. A request whose
-    answer did not come is made again up to `retries` times; each that writes carries a key, so it takes effect once."""
+    """`secrets` are the webhook's signing secrets, newest first; `tolerance` is in seconds, both ways; `timeout` in seconds.
+
+    A request whose answer did not come is made again up to `retries` times; each that writes carries a key, so it takes effect once.
+    """
 
     def __init__(
         self,

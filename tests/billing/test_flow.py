@@ -1,16 +1,17 @@
 """From the checkout page to the tier, and back: what a member pays for is what they have."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as configured
 
 from billing import account_services, staff_services, tasks
 from billing.models import Account
 from goalgraph import wiring
 from goalgraph.auth.standing import present
-from tests.billing.world import World
-from tests.fixtures import new_user
+from tests.billing.world import World, at
+from tests.fixtures import FakeClock, new_user
 from users import services as users
 
 
@@ -218,7 +219,7 @@ def test_a_repair_of_many_goes_on_where_it_was(world: World, monkeypatch: pytest
     monkeypatch.setattr(tasks, "BATCH", 2)
     tasks.repair("00000000-0000-0000-0000-000000000000")
     ((name, queue, arguments),) = world_jobs(world).sent
-    assert (name, queue in settings.QUEUE_NAMES) == (tasks.REPAIR, True)
+    assert (name, queue in configured.QUEUE_NAMES) == (tasks.REPAIR, True)
     tasks.repair(**arguments)
     world.work()
     assert [buyer.tier for buyer in buyers] == ["premium"] * 3
@@ -236,6 +237,21 @@ def test_stripe_away_is_tried_again_by_the_sweep(world: World):
     tasks.sweep()
     world.work()
     assert buyer.tier == "premium"
+
+
+def test_answers_of_the_table_that_are_lost_change_nothing(world: World, settings: Any):
+    settings.PORTS = settings.PORTS | {"table": {"BACKEND": "tests.goals.test_faults.ForgetfulTable"}}
+    clock = wiring.clock()
+    assert isinstance(clock, FakeClock)
+    at(clock)
+    world.clock = clock
+    buyer = world.begin()
+    users.upsert_profile(buyer.actor, {"nickname": "Ana"})
+    buyer.pay()
+    world.settle()
+    assert buyer.stored is not None
+    assert (buyer.tier, buyer.stored.rev) == ("premium", buyer.account.rev)
+    assert users.user(new_user(), buyer.actor.user_id).tier == "premium"
 
 
 def test_plans_are_made_once(world: World):

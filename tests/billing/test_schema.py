@@ -5,6 +5,7 @@ from typing import Any
 from goalgraph.auth.standing import forget, present
 from goalgraph.graphql.context import Context
 from goalgraph.graphql.schema import schema
+from goalgraph.table.metering import metered
 from tests.billing.world import World
 from tests.fixtures import new_user
 
@@ -63,6 +64,19 @@ def test_a_member_buys_and_has_it(world: World):
     assert ask(actor, BUY, plan="premium") == "CONFLICT"
     portal = ask(actor, "mutation { createPortalSession { url } }")["createPortalSession"]
     assert portal["url"].startswith(world.fake.url)
+
+
+def test_home_shows_it_in_its_one_query(world: World):
+    buyer = world.buyer()
+    assert ask(buyer.actor, "{ home { subscription { tier } } }")["home"]["subscription"] is None
+    world.settle()
+    actor = present(buyer.actor)
+    with metered() as meter:
+        result = schema.execute("{ home { user { id tier } subscription { state tier } } }", context_value=Context(actor))
+    assert result.data == {
+        "home": {"user": {"id": actor.user_id, "tier": "premium"}, "subscription": {"state": "active", "tier": "premium"}}
+    }
+    assert meter.round_trips == 1
 
 
 def test_refusals_have_their_codes(world: World):

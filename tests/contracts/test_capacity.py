@@ -236,10 +236,8 @@ def figures(meter: Meter) -> dict[str, float]:
     return {"roundTrips": meter.round_trips, "readUnits": meter.read_units, "writeUnits": meter.write_units}
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_an_operation_costs_what_its_budget_says(world, operation, request):
-    if operation in OF_SQL:
-        request.getfixturevalue("db")
+@pytest.mark.parametrize("operation", [pytest.param(each, marks=[pytest.mark.django_db] if each in OF_SQL else []) for each in OPERATIONS])
+def test_an_operation_costs_what_its_budget_says(world, operation):
     measured = figures(measure(world, operation))
 
     if os.environ.get("UPDATE_CAPACITY"):

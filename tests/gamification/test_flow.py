@@ -113,10 +113,9 @@ def test_a_level_is_told_once_however_often_it_is_crossed(memory_world, actor):
 @pytest.fixture
 def live_world() -> Iterator[str]:
     """The address of the real API over WebSockets, on a table in memory."""
-    ports = {"table": {"BACKEND": "tests.streams.StreamingTable"}, "stream": {"BACKEND": "goalgraph.adapters.streams.RecordedStream"}}
+    ports = settings.PORTS | {"stream": {"BACKEND": "goalgraph.adapters.streams.RecordedStream"}}
     with (
-        override_settings(PORTS=settings.PORTS | ports),
-        serving() as url,
+        serving("tests.streams.StreamingTable", PORTS=ports) as url,
         override_settings(GRAPHQL_SCHEMA="goalgraph.graphql.schema.schema"),
     ):
         yield url

@@ -1,6 +1,7 @@
 """Members: profiles, who sees whom, blocks."""
 
 import contextlib
+from dataclasses import replace
 from unicodedata import category
 
 import pytest
@@ -92,11 +93,14 @@ def test_any_text_is_stored_as_shown_or_refused(text):
         assert any(category(char)[0] in "LNPS" for char in stored)
 
 
-def test_the_tier_of_the_token_shows_to_oneself_and_is_not_stored():
+def test_a_new_profile_has_the_tier_of_its_member_and_an_old_one_what_billing_projected():
     premium = new_user(tier="premium")
     assert services.upsert_profile(premium, {"nickname": "P"}).tier == "premium"
+    assert services.user(new_user(), premium.user_id).tier == "premium"
 
-    assert services.user(new_user(), premium.user_id).tier == "free"
+    now_free = replace(premium, tier="free")
+    assert services.upsert_profile(now_free, {"nickname": "F"}).tier == "free"
+    assert services.user(new_user(), premium.user_id).tier == "premium"
 
 
 def test_who_is_absent_private_or_blocked_looks_the_same(actor):

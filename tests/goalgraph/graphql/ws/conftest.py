@@ -35,12 +35,12 @@ def flags() -> dict[str, Any]:
 
 
 @contextmanager
-def serving(**settings: Any) -> Iterator[str]:
-    """The address of a server of its own, with `settings`; it and its live adapter stop with the block."""
+def serving(table: str = "goalgraph.table.memory.MemoryTable", **settings: Any) -> Iterator[str]:
+    """The address of a server of its own, with `settings`, on a `table`; it and its live adapter stop with the block."""
     from goalgraph.asgi import application
 
     port = free_port()
-    settings["PORTS"] = settings.get("PORTS", configured.PORTS) | {"table": {"BACKEND": "goalgraph.table.memory.MemoryTable"}}
+    settings["PORTS"] = settings.get("PORTS", configured.PORTS) | {"table": {"BACKEND": table}}
     with override_settings(GRAPHQL_SCHEMA=SAMPLE, RATE_LIMIT_BURST=0, **settings):
         options = {"log_config": None, "log_level": "warning", "access_log": False, "lifespan": "off", "loop": "uvloop"}
         config = uvicorn.Config(application, port=port, timeout_graceful_shutdown=1, **options | flags())
