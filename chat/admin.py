@@ -20,9 +20,9 @@ from django.views.decorators.http import require_POST, require_safe
 from chat import case_services, evidence_services
 from chat.case_filters import AppealedFilter, MineFilter, ReasonFilter, ScoreFilter, StateFilter, UrgentFilter
 from chat.evidence_services import words_of
-from chat.forms import ActForm
+from chat.forms import ActForm, AppealForm
 from chat.models import ACT, RELEASE, Case, UrgentCase
-from chat.moderation_domain import RESOLVED
+from chat.moderation_domain import RESOLVED, Act
 from goalgraph.backoffice.admin import BackOfficeAdmin
 from goalgraph.errors import Conflict, Forbidden, GoalGraphError, NotFound
 
@@ -103,9 +103,9 @@ class DeskAdmin(BackOfficeAdmin):
         wrap, name = self.admin_site.admin_view, f"chat_{self.opts.model_name}"
         return [
             path("", wrap(self.changelist_view), name=f"{name}_changelist"),
-            path("decide/", wrap(self.decide_view), name=f"{name}_decide"),
             path("<path:object_id>/claim/", wrap(self.claim_view), name=f"{name}_claim"),
             path("<path:object_id>/act/", wrap(self.act_view), name=f"{name}_act"),
+            path("<path:object_id>/appeal/", wrap(self.appeal_view), name=f"{name}_appeal"),
             path("<path:object_id>/change/", wrap(self.case_view), name=f"{name}_change"),
         ]
 
@@ -128,29 +128,53 @@ class DeskAdmin(BackOfficeAdmin):
         case_id = self._id(request, object_id)
         form = ActForm(request.POST, urgent=self.get_queryset(request).filter(pk=case_id, urgent=True).exists())
         if not form.is_valid():
-            return self._case_page(request, case_id, form, status=400)
+            return self._case_page(request, case_id, form=form, status=400)
         return self._done(
-            request, case_id, lambda: case_services.act(staff_of(request), case_id, _version(request), form.act()), "Decided.", form
+            request, case_id, lambda: case_services.act(staff_of(request), case_id, _version(request), form.act()), "Decided.", form=form
         )
 
-    def _done(self, request: HttpRequest, case_id: int, step: Callable[[], Any], said: str, form: ActForm | None = None) -> HttpResponse:
+    @method_decorator(require_POST)
+    def appeal_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Record what the sender wrote to us against the decision."""
+        case_id = self._id(request, object_id)
+        form = AppealForm(request.POST)
+        if not form.is_valid():
+            return self._case_page(request, case_id, appeal_form=form, status=400)
+        text = form.cleaned_data["text"]
+        return self._done(
+            request,
+            case_id,
+            lambda: case_services.record_appeal(staff_of(request), case_id, _version(request), text),
+            "The appeal is recorded.",
+            appeal_form=form,
+        )
+
+    def _done(self, request: HttpRequest, case_id: int, step: Callable[[], Any], said: str, **forms: Any) -> HttpResponse:
         """Do it and go back to the case; or show the case again as it is by now, with what was refused."""
         try:
             done = step()
         except Forbidden as error:
             messages.error(request, error.message)
-            return self._case_page(request, case_id, form, status=403)
+            return self._case_page(request, case_id, status=403, **forms)
         except NotFound as error:
             raise Http404 from error
         except GoalGraphError as error:
             messages.error(request, error.message)
-            return self._case_page(request, case_id, form, status=409 if isinstance(error, Conflict) else 400)
+            return self._case_page(request, case_id, status=409 if isinstance(error, Conflict) else 400, **forms)
         case = Case.objects.get(pk=case_id)
         self.log(request, case, said if not hasattr(done, "action") else f"{said} {done.action}.")
         messages.success(request, said)
         return HttpResponseRedirect(reverse(f"admin:chat_{self.opts.model_name}_change", args=[case_id]))
 
-    def _case_page(self, request: HttpRequest, case_id: int, form: ActForm | None = None, status: int = 200) -> TemplateResponse:
+    def _case_page(
+        self,
+        request: HttpRequest,
+        case_id: int,
+        *,
+        form: ActForm | None = None,
+        appeal_form: AppealForm | None = None,
+        status: int = 200,
+    ) -> TemplateResponse:
         try:
             found = evidence_services.evidence(staff_of(request), case_id)
         except NotFound as error:
@@ -162,11 +186,36 @@ class DeskAdmin(BackOfficeAdmin):
             "case": found.case,
             "reasons": list(map(words_of, found.case.reasons)),
             "form": form or ActForm(urgent=found.case.urgent),
+            "appeal_form": appeal_form or AppealForm(),
             "may_act": self.has_act_permission(request),
             "is_mine": found.case.claimed_by_id == request.user.pk,
             "title": f"Case {found.case.pk}",
         }
         return self._page(request, "admin/chat/case/case.html", context, status)
+
+    def _page(self, request: HttpRequest, template: str, context: dict[str, Any], status: int) -> TemplateResponse:
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, template, {**self.admin_site.each_context(request), "opts": self.opts, **context}, status=status)
+
+    def _id(self, request: HttpRequest, object_id: str) -> int:
+        """Of a case in this list. Raises Http404, PermissionDenied."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        text = unquote(object_id)
+        if not _is_number(text) or not self.get_queryset(request).filter(pk=int(text)).exists():
+            raise Http404
+        return int(text)
+
+
+@admin.register(Case)
+class CaseAdmin(DeskAdmin):
+    list_filter = (StateFilter, UrgentFilter, ReasonFilter, MineFilter, AppealedFilter, ScoreFilter)
+    search_fields = ("=sender_id", "=room_id")
+    search_help_text = "By the whole id of a sender or a room."
+    actions = ("decide_selected",)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [path("decide/", self.admin_site.admin_view(self.decide_view), name="chat_case_decide"), *super().get_urls()]
 
     # Several at once ---------------------------------------------------------------------------------------------------------------
 
@@ -186,40 +235,27 @@ class DeskAdmin(BackOfficeAdmin):
             rows = self.get_queryset(request).filter(pk__in=[case_id for case_id, _ in seen])
             return self._decide_page(request, list(rows), form, status=400)
         try:
-            done = case_services.act_on_many(staff_of(request), seen, form.act())
+            self._decide_each(request, seen, form.act())
         except GoalGraphError as error:
             messages.error(request, error.message)
-            return HttpResponseRedirect(reverse(f"admin:chat_{self.opts.model_name}_changelist"))
-        for case in Case.objects.filter(pk__in=[each.case_id for each in done if each.error is None]):
-            self.log(request, case, f"Decided with others. {form.cleaned_data['action']}.")
-        _tell(request, done)
-        return HttpResponseRedirect(reverse(f"admin:chat_{self.opts.model_name}_changelist"))
+        return HttpResponseRedirect(reverse("admin:chat_case_changelist"))
+
+    def _decide_each(self, request: HttpRequest, seen: list[tuple[int, int]], wanted: Act) -> None:
+        """Each is noted before the next: whatever ends this, it is known which were decided."""
+        decided = 0
+        for done in case_services.act_on_many(staff_of(request), seen, wanted):
+            if done.error is None:
+                decided += 1
+                self.log(request, Case.objects.get(pk=done.case_id), f"Decided with others. {wanted.action}.")
+            else:
+                messages.error(request, f"Case {done.case_id}: {done.error}")
+        if decided:
+            messages.success(request, f"{decided} decided.")
 
     def _decide_page(self, request: HttpRequest, rows: list[Any], form: ActForm, status: int = 200) -> TemplateResponse:
         found = evidence_services.excerpts(rows)
         context = {"rows": [(row, found.get(row.pk, "")) for row in rows], "form": form, "title": f"Decide {len(rows)} cases alike"}
         return self._page(request, "admin/chat/case/decide.html", context, status)
-
-    def _page(self, request: HttpRequest, template: str, context: dict[str, Any], status: int) -> TemplateResponse:
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, template, {**self.admin_site.each_context(request), "opts": self.opts, **context}, status=status)
-
-    def _id(self, request: HttpRequest, object_id: str) -> int:
-        """Of a case in this list. Raises Http404, PermissionDenied."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        text = unquote(object_id)
-        if not text.isascii() or not text.isdigit() or not self.get_queryset(request).filter(pk=min(int(text), 2**63 - 1)).exists():
-            raise Http404
-        return int(text)
-
-
-@admin.register(Case)
-class CaseAdmin(DeskAdmin):
-    list_filter = (StateFilter, UrgentFilter, ReasonFilter, MineFilter, AppealedFilter, ScoreFilter)
-    search_fields = ("=sender_id", "=room_id")
-    search_help_text = "By the whole id of a sender or a room."
-    actions = ("decide_selected",)
 
 
 @admin.register(UrgentCase)
@@ -232,6 +268,11 @@ class UrgentCaseAdmin(DeskAdmin):
         return super().get_queryset(request).filter(urgent=True)
 
 
+def _is_number(text: str) -> bool:
+    """Whether it is one that SQL has: of less than 19 digits."""
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
 def _version(request: HttpRequest) -> int:
     """The version of the case that the page showed; 0, which none has, where it says none."""
     text = request.POST.get("version", "")
@@ -240,14 +281,4 @@ def _version(request: HttpRequest) -> int:
 
 def _pair(text: str) -> tuple[int, int] | None:
     case_id, _, version = text[:40].partition(":")
-    well_formed = all(part.isascii() and part.isdigit() and len(part) < 19 for part in (case_id, version))
-    return (int(case_id), int(version)) if well_formed else None
-
-
-def _tell(request: HttpRequest, done: list[case_services.Done]) -> None:
-    decided = sum(each.error is None for each in done)
-    if decided:
-        messages.success(request, f"{decided} decided.")
-    for each in done:
-        if each.error is not None:
-            messages.error(request, f"Case {each.case_id}: {each.error}")
+    return (int(case_id), int(version)) if _is_number(case_id) and _is_number(version) else None

@@ -6,7 +6,7 @@ safe to repeat, and the decisions of a case are applied in their order.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,29 +15,26 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 
-from chat import decision_services
+from chat import case_rows, decision_services
 from chat import moderation_repository as cases
 from chat.decision_services import Ruling
 from chat.models import ACT, ACT_ON_ESCALATED, CLAIM, RELEASE, Case, CaseAction
 from chat.moderation_domain import (
     AGAINST,
     CLAIMED,
-    DISMISS,
     ESCALATE,
     ESCALATED,
-    HIDDEN,
     MUTE,
     OPEN,
     RESOLVED,
     RULES,
     SUSPEND,
-    WAITING,
     Act,
 )
-from chat.moderation_items import ModerationCase
 from goalgraph import wiring
 from goalgraph.auth.actor import SYSTEM, Actor
 from goalgraph.errors import Conflict, Forbidden, GoalGraphError, Invalid, NotFound
+from goalgraph.table.port import TableError
 from users import sanction_services as sanctions
 from users.domain import FURTHER_NOTICE
 from users.sanction_services import Standing
@@ -50,9 +47,9 @@ CLAIM_LASTS = timedelta(minutes=30)
 LATE = timedelta(seconds=15)
 """After which a decision that is not applied has probably lost its process."""
 MOST_AT_ONCE = 100
-"""Cases in one bulk action, and cases looked at in one round trip of a sweep."""
-EXPIRED = "expired"
-"""The outcome of a case that the table does not keep any more."""
+"""Cases in one bulk action."""
+NO_DECISIONS = (CLAIM, RELEASE, ESCALATE)
+"""Actions that leave what was decided before in force."""
 
 AnyUser = User | AbstractBaseUser | AnonymousUser
 
@@ -84,11 +81,14 @@ def queue(
 
 
 def claim(staff: User, case_id: int, seen: int) -> Case:
-    """Say that one works at a case. Raises Forbidden, NotFound, Conflict where it changed since version `seen`, or somebody else has it."""
+    """Say that one works at a case. Raises Forbidden for who may not decide it, NotFound, Conflict where it changed since version `seen`,
+    or somebody else has it."""
     _require(staff)
     case = _current(case_id, seen)
     if case.state == RESOLVED:
         raise Conflict("This case is decided already.")
+    _check_person(staff, case)
+    _check_impartial(staff, case)
     _check_claim(staff, case)
     changes = {"claimed_by": staff, "claimed_at": wiring.clock().now(), "state": case.state if case.state == ESCALATED else CLAIMED}
     _move(staff, case, changes, CLAIM)
@@ -108,15 +108,18 @@ def release(staff: User, case_id: int, seen: int) -> Case:
 # Decisions -------------------------------------------------------------------------------------------------------------------------
 
 
-def act(staff: User, case_id: int, seen: int, wanted: Act) -> CaseAction:
-    """Decide a case as it was at version `seen`, and have done what follows from it.
+def act(staff: User, case_id: int, seen: int, wanted: Act, *, alone: bool = True) -> CaseAction:
+    """Decide a case as it was at version `seen`, and have done what follows from it. `alone`: not together with others.
 
     It is recorded when this returns, and applied unless the table was away: then the sweep does it. Raises Forbidden for who may not, is
-    part of the case, or made the decision that is appealed; NotFound; Invalid where it has to be confirmed; Conflict where it changed.
+    part of the case, or made the decision that is appealed; NotFound; Invalid where it has to be confirmed, or decided alone; Conflict
+    where it changed; TableError, and nothing is recorded then.
     """
     _require(staff)
     _catch_up(_found(case_id))
     case = _current(case_id, seen)
+    if case.urgent and not alone:
+        raise Invalid("Somebody may need help here. Decide this case by itself.")
     _check_allowed(staff, case, wanted)
     action = _move(staff, case, _after(wanted.action), wanted.action, wanted)
     _apply_or_leave(case_id)
@@ -131,26 +134,56 @@ class Done:
     error: str | None = None
 
 
-def act_on_many(staff: User, seen: Sequence[tuple[int, int]], wanted: Act) -> list[Done]:
+def act_on_many(staff: User, seen: Sequence[tuple[int, int]], wanted: Act) -> Iterator[Done]:
     """Decide several cases alike, each an id with the version that was seen, and each by itself: one that is refused leaves the others be.
 
-    Never against somebody who may need help: urgent cases are confirmed one by one. Raises Forbidden, Invalid.
+    Each is decided when the caller asks how it went, so that they can note it before the next. Urgent cases are refused: they are decided
+    one by one. Raises Forbidden, Invalid.
     """
     _require(staff)
     if not 1 <= len(seen) <= MOST_AT_ONCE:
         raise Invalid(f"1 to {MOST_AT_ONCE} cases at once, please.", field="cases")
-    return [_done(staff, case_id, version, replace(wanted, confirmed=False)) for case_id, version in seen]
+    return (_done(staff, case_id, version, wanted) for case_id, version in seen)
 
 
 def _done(staff: User, case_id: int, version: int, wanted: Act) -> Done:
     try:
-        act(staff, case_id, version, wanted)
+        act(staff, case_id, version, wanted, alone=False)
     except GoalGraphError as error:
         return Done(case_id, error.message)
+    except TableError:
+        logger.exception("a case was not decided", extra={"data": {"case": case_id}})
+        return Done(case_id, "It was not decided, because the table did not answer. Try again.")
     return Done(case_id)
 
 
+def record_appeal(staff: User, case_id: int, seen: int, text: str) -> Case:
+    """Appeal for the sender, who wrote to us by mail: who is suspended cannot reach the API. Somebody else than who decided looks at it
+    then, and the history names `staff`. Raises Forbidden, NotFound, Invalid, and Conflict where the case changed, or nothing is to appeal.
+    """
+    _require(staff)
+    _catch_up(_found(case_id))
+    case = _current(case_id, seen)
+    _check_person(staff, case)
+    decision_services.record_appeal(_staff_actor(staff, case), case.room_id, case.seq, text)
+    _catch_up(case)
+    return _found(case_id)
+
+
 def _check_allowed(staff: User, case: Case, wanted: Act) -> None:
+    _check_person(staff, case)
+    if wanted.action == ESCALATE and case.state not in (OPEN, CLAIMED):
+        raise Invalid(f"This case is {'decided' if case.state == RESOLVED else 'escalated'} already.", field="action")
+    if wanted.action != ESCALATE:
+        _check_impartial(staff, case)
+    if case.urgent and wanted.action in AGAINST and not wanted.confirmed:
+        raise Invalid(
+            "Somebody may need help here. Offer help, or confirm that you want to act against them all the same.", field="confirmed"
+        )
+    _check_claim(staff, case)
+
+
+def _check_person(staff: User, case: Case) -> None:
     file = cases.file(_platform(case), case.room_id, case.seq)
     if file.case is None:
         raise NotFound("What this case is about is no longer kept.")
@@ -158,15 +191,11 @@ def _check_allowed(staff: User, case: Case, wanted: Act) -> None:
         raise Forbidden("You are part of this case. Somebody else decides it.")
     if case.state == ESCALATED and not _has(staff, ACT_ON_ESCALATED):
         raise Forbidden("This case is escalated. Those who run the platform decide it.")
-    if case.state == ESCALATED and wanted.action == ESCALATE:
-        raise Invalid("This case is escalated already.", field="action")
-    if case.appealed and wanted.action != ESCALATE and _last_decision_by(case) == staff.pk:
+
+
+def _check_impartial(staff: User, case: Case) -> None:
+    if case.appealed and _last_decision_by(case) == staff.pk:
         raise Forbidden("You made the decision that is appealed. Somebody else looks at it.")
-    if case.urgent and wanted.action in AGAINST and not wanted.confirmed:
-        raise Invalid(
-            "Somebody may need help here. Offer help, or confirm that you want to act against them all the same.", field="confirmed"
-        )
-    _check_claim(staff, case)
 
 
 def _check_claim(staff: User, case: Case) -> None:
@@ -183,14 +212,15 @@ def _after(action: str) -> dict[str, Any]:
 
 
 def _move(staff: User, case: Case, changes: dict[str, Any], action: str, wanted: Act | None = None) -> CaseAction:
-    """Let the row move on from the version it was read at, with the action that made it. Raises Conflict where it has moved meanwhile.
+    """Let the row move on from the version it was read at, with the action that made it. Raises Conflict where it has moved meanwhile, or
+    turned out to be urgent, which is a fact and moves no version.
 
     A decision is committed when this returns (`durable`), so what is applied after it is never undone.
     """
     now = wiring.clock().now()
     takes_effect = wanted is not None and action != ESCALATE
     with transaction.atomic(durable=True):
-        moved = Case.objects.filter(pk=case.pk, version=case.version).update(**changes, version=F("version") + 1)
+        moved = Case.objects.filter(pk=case.pk, version=case.version, urgent=case.urgent).update(**changes, version=F("version") + 1)
         if not moved:
             raise _conflict(case.pk, case.version)
         return CaseAction.objects.create(
@@ -230,7 +260,7 @@ def _found(case_id: int) -> Case:
 
 def _last_decision_by(case: Case) -> int | None:
     """The id of who made the decision in force; None where it was the platform."""
-    last = case.actions.exclude(action__in=(CLAIM, RELEASE, ESCALATE)).last()
+    last = case.actions.exclude(action__in=NO_DECISIONS).last()
     return last.staff_id if last else None
 
 
@@ -260,20 +290,19 @@ def apply(case_id: int) -> int:
 
 def _apply(action: CaseAction) -> None:
     case = action.case
-    actor = staff_actor(action.staff.get_username(), case.tenant_id or None)
+    actor = _staff_actor(action.staff, case)
     ruling = Ruling(action.pk, action.case_version, action.action, action.rule, action.reason, action.until)
-    if action.action in (MUTE, SUSPEND, DISMISS):
-        sanctions.stand(actor, case.sender_id, lambda _: _standing(case))
+    sanctions.stand(actor, case.sender_id, lambda _: _standing(case))
     decision_services.decide(actor, case.room_id, case.seq, ruling)
-    project(_platform(case), case.room_id, case.seq)
+    _catch_up(case)
 
 
 def _standing(case: Case) -> Standing:
-    """What the decisions in force, of all cases, forbid the sender of this one: those that no later one in their case dismissed."""
+    """What the decisions in force, of all cases, forbid the sender of this one: in each case only the last decision is in force."""
     now = wiring.clock().now()
-    taken_back = CaseAction.objects.filter(case=OuterRef("case"), action=DISMISS, case_version__gt=OuterRef("case_version"))
+    later = CaseAction.objects.filter(case=OuterRef("case"), case_version__gt=OuterRef("case_version")).exclude(action__in=NO_DECISIONS)
     inforce = CaseAction.objects.filter(case__tenant_id=case.tenant_id, case__sender_id=case.sender_id, until__gt=now)
-    found = list(inforce.exclude(Exists(taken_back)).order_by("at"))
+    found = list(inforce.exclude(Exists(later)).order_by("at"))
     return Standing(_end(found, MUTE), _end(found, SUSPEND), RULES.get(found[-1].rule) if found else None)
 
 
@@ -289,95 +318,29 @@ def _apply_or_leave(case_id: int) -> None:
         logger.exception("a decision was not applied, the sweep will", extra={"data": {"case": case_id}})
 
 
-# The rows follow the table -----------------------------------------------------------------------------------------------------------
-
-
-def project(actor: Actor, room_id: str, seq: int) -> None:
-    """Have the row say what the table says of a case now. Safe to repeat, late and out of order; `actor` is the platform."""
-    item = cases.case(actor, room_id, seq)
-    if item is not None:
-        _project(actor, item)
-
-
-def _project(actor: Actor, item: ModerationCase) -> None:
-    """Three steps, each of which looks for itself whether it is still to be done: the facts, unless they are older than what the row has;
-    that it opened again; that it was resolved past the desk."""
-    place = {"tenant_id": actor.tenant_id or "", "room_id": item.room_id, "seq": int(item.seq)}
-    opened = {"openings": int(item.openings), "opened_at": item.opened_at}
-    row, created = Case.objects.get_or_create(**place, defaults=_facts(item) | opened | {"state": item.state})
-    if created:
-        return
-    same = Case.objects.filter(pk=row.pk)
-    same.filter(source_version__lt=int(item.version)).update(**_facts(item))
-    moved = {"version": F("version") + 1, "claimed_by": None, "claimed_at": None}
-    if item.state == OPEN:
-        same.filter(openings__lt=int(item.openings)).update(state=OPEN, **opened, **moved)
-    else:
-        same.filter(openings__lte=int(item.openings), state__in=WAITING).update(state=RESOLVED, **opened, **moved)
-
-
-def _facts(item: ModerationCase) -> dict[str, Any]:
-    reasons = list(item.reasons)
-    kinds = dict.fromkeys([*(reason.partition(":")[0] for reason in reasons), *(["reported"] if item.reports else [])])
-    return {
-        "sender_id": item.sender_id,
-        "urgent": bool(item.urgent),
-        "score": float(item.score),
-        "reasons": reasons,
-        "kinds": f"|{'|'.join(kinds)}|"[:200] if kinds else "",
-        "reports": int(item.reports),
-        "hidden": item.outcome == HIDDEN,
-        "outcome": item.outcome or "",
-        "appealed": bool(item.appealed),
-        "source_version": int(item.version),
-    }
-
-
-def _catch_up(case: Case) -> None:
-    """Before somebody acts, so that nobody decides past an appeal or a report that the feed has not told of yet."""
-    project(_platform(case), case.room_id, case.seq)
-
-
-def repair(actor: Actor) -> int:
-    """Apply what was decided and not done, and have the rows say what the table says: what the feed lost, and what a process that died left
-    behind. Returns how many cases it found waiting, in one tenant. Safe to repeat; `actor` is the platform.
-    """
+def apply_late(actor: Actor) -> None:
+    """Apply what was decided in a tenant and not done: what a process that died left behind. Safe to repeat; `actor` is the platform."""
     own = Case.objects.filter(tenant_id=actor.tenant_id or "")
     late = CaseAction.objects.filter(case__in=own, applied_at=None, at__lt=wiring.clock().now() - LATE)
     for case_id in late.values_list("case_id", flat=True).distinct():
         _apply_or_leave(case_id)
-    count, after, more = 0, None, True
-    while more:
-        page = cases.cases_page(actor, OPEN, limit=MOST_AT_ONCE, after=after)
-        _project_stale(actor, page.items)
-        count, after, more = count + len(page.items), page.cursors[-1] if page.cursors else None, page.has_more
-    _project_waiting(actor, own)
-    return count
 
 
-def _project_stale(actor: Actor, items: Sequence[ModerationCase]) -> None:
-    """Those of which the rows do not know; the index lags, so what it has is never newer than the item."""
-    rows = Case.objects.filter(tenant_id=actor.tenant_id or "", room_id__in={item.room_id for item in items})
-    known = {(room_id, seq): (version, openings) for room_id, seq, version, openings in rows.values_list("room_id", "seq", *_KNOWN)}
-    for item in items:
-        if known.get((item.room_id, int(item.seq)), (0, 0)) < (int(item.version), int(item.openings)):
-            _project(actor, item)
+def repair(actor: Actor) -> int:
+    """The same, and have the rows say what the table says, whatever the feed lost. Returns how many cases it found waiting, in one tenant.
+    Safe to repeat; `actor` is the platform."""
+    apply_late(actor)
+    return case_rows.compare(actor)
 
 
-_KNOWN = ("source_version", "openings")
-
-
-def _project_waiting(actor: Actor, own: QuerySet[Case]) -> None:
-    """The rows that wait, where the table says something else by now, or nothing."""
-    waiting = list(own.filter(state__in=WAITING))
-    for start in range(0, len(waiting), MOST_AT_ONCE):
-        rows = waiting[start : start + MOST_AT_ONCE]
-        for row, item in zip(rows, cases.many_cases(actor, [(row.room_id, row.seq) for row in rows]), strict=True):
-            if item is None:
-                own.filter(pk=row.pk, version=row.version).update(state=RESOLVED, outcome=EXPIRED, hidden=False, version=F("version") + 1)
-            elif item.state != OPEN or int(item.version) > row.source_version:
-                _project(actor, item)
+def _catch_up(case: Case) -> None:
+    """So that nobody decides past an appeal or a report that the feed has not told of yet, and everybody sees what they decided."""
+    case_rows.project(_platform(case), case.room_id, case.seq)
 
 
 def _platform(case: Case) -> Actor:
     return replace(SYSTEM, tenant_id=case.tenant_id or None)
+
+
+def _staff_actor(staff: AnyUser, case: Case) -> Actor:
+    return staff_actor(staff.get_username(), case.tenant_id or None)

@@ -12,11 +12,11 @@ from django.conf import settings
 
 from chat import moderation_repository as cases
 from chat import repository
-from chat.domain import REDACTED, MessageRef
+from chat.domain import MessageRef
 from chat.items import Message
-from chat.moderation_domain import AGAINST, DISMISS, OPEN, REDACT, RESOLVED, UPHOLDS, appeal_text, outcome_of
+from chat.moderation_domain import AGAINST, APPEAL, DISMISS, OPEN, REDACT, RESOLVED, UPHOLDS, appeal_text, outcome_of
 from chat.moderation_items import CaseDecision, ModerationCase
-from chat.takedowns import RESTORED, Change, decision_of, digest, given_back, taken_away, tell
+from chat.takedowns import Change, decision_of, digest, effect_on, given_back, taken_away, tell
 from goalgraph import wiring
 from goalgraph.auth.actor import Actor
 from goalgraph.errors import Conflict, Forbidden, NotFound
@@ -70,7 +70,7 @@ def _decide(actor: Actor, room_id: str, seq: int, ruling: Ruling) -> ModerationC
     if ruling.action == DISMISS:
         now = change.message if change else message
         case.report_weight, case.cleared = 0, digest(now.text) if now else None
-    decision = decision_of(case, ruling.id, ruling.action, effect=None if change is None else _effect(change.message))
+    decision = decision_of(case, ruling.id, ruling.action, effect=None if change is None else effect_on(change.message))
     decision.rule, decision.until, decision.appealed = ruling.rule, ruling.until, before.appealed
     decision.overturns = ruling.action == DISMISS and before.may_be_appealed is not None
     cases.save_case(actor, case, [*(change.items if change else ()), decision])
@@ -85,16 +85,12 @@ def _change(actor: Actor, case: ModerationCase, message: Message | None, action:
     return taken_away(case, message, message.text) if action == REDACT and not message.gone else None
 
 
-def _effect(message: Message) -> str:
-    return REDACTED if message.state == REDACTED else RESTORED
-
-
 def _announce(actor: Actor, case: ModerationCase) -> None:
     """Each time anew: whoever died before the room was told leaves it to the next, and hearing it twice harms nobody."""
     decision = cases.decision(actor, case.room_id, int(case.seq), str(case.decision_id))
     message = repository.message(actor, case.room_id, int(case.seq)) if decision and decision.effect else None
-    if decision and message and _effect(message) == decision.effect:
-        tell(actor, message, str(decision.effect))
+    if decision and message and effect_on(message) == decision.effect:
+        tell(actor, message)
 
 
 # Reporters -------------------------------------------------------------------------------------------------------------------------
@@ -131,24 +127,37 @@ def appeal(actor: Actor, message_id: str, text: str) -> bool:
 
     Raises Invalid; NotFound where there is no such decision; Conflict where that decision was appealed in other words.
     """
-    checked = appeal_text(text)
     ref = MessageRef.parse(message_id)
     if ref is None:
         raise NotFound
-
-    def attempt() -> None:
-        before = cases.case(actor, ref.room_id, ref.seq)
-        against = before.may_be_appealed if before and before.sender_id == actor.user_id else None
-        if before is None or against is None:
-            raise NotFound
-        if before.appealed_id == against:
-            if before.appeal != checked:
-                raise Conflict("You have appealed this decision already. Somebody else of the moderators looks at it.")
-            return
-        cases.save_case(actor, _appealed(before, against, checked))
-
-    settled(attempt)
+    settled(partial(_appeal, actor, ref.room_id, ref.seq, appeal_text(text), sender_id=actor.user_id))
     return True
+
+
+def record_appeal(actor: Actor, room_id: str, seq: int, text: str) -> None:
+    """The same for a sender who reached staff in another way, in their words. It bears the name of who recorded it.
+
+    Raises Forbidden unless the actor is staff or the platform; Invalid; Conflict where there is nothing to appeal, or it was appealed.
+    """
+    if not actor.scopes & {"staff", "system"}:
+        raise Forbidden
+    try:
+        settled(partial(_appeal, actor, room_id, seq, appeal_text(text)))
+    except NotFound as error:
+        raise Conflict("No decision against the sender is in force.") from error
+
+
+def _appeal(actor: Actor, room_id: str, seq: int, text: str, sender_id: str | None = None) -> None:
+    """Only where `sender_id` is the sender; None: whoever it is."""
+    before = cases.case(actor, room_id, seq)
+    against = before.may_be_appealed if before and sender_id in (None, before.sender_id) else None
+    if before is None or against is None:
+        raise NotFound
+    if before.appealed_id != against:
+        case = _appealed(before, against, text)
+        cases.save_case(actor, case, [decision_of(case, f"appeal-{against}", APPEAL)])
+    elif before.appeal != text:
+        raise Conflict("This decision was appealed already. Somebody else of the moderators looks at it.")
 
 
 def _appealed(before: ModerationCase, against: str, text: str) -> ModerationCase:
@@ -162,5 +171,5 @@ def _appealed(before: ModerationCase, against: str, text: str) -> ModerationCase
 
 
 def decisions(actor: Actor, room_id: str, seq: int) -> list[CaseDecision]:
-    """All that was decided in a case, by moderators and by the platform, oldest first."""
+    """All that was decided in a case, by moderators and by the platform, and what was appealed, oldest first."""
     return sorted(cases.file(actor, room_id, seq).decisions, key=lambda decision: decision.created_at)

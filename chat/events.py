@@ -6,6 +6,7 @@ from typing import Any
 
 from chat.domain import DELETED, EDITED, REDACTED, MessageRef
 from chat.items import Message, RoomMember
+from chat.moderation_domain import APPEAL
 from chat.moderation_items import CaseDecision, ModerationCase
 from goalgraph.auth.actor import SYSTEM
 from goalgraph.feed.changes import Change
@@ -45,9 +46,9 @@ def _case(change: Change) -> Iterable[Event]:
 
 
 def _decision(change: Change) -> Iterable[Event]:
-    """For whom it is about."""
+    """For whom it is about. An appeal is their own."""
     made = change.new
-    if change.kind == "INSERT" and isinstance(made, CaseDecision):
+    if change.kind == "INSERT" and isinstance(made, CaseDecision) and made.action != APPEAL:
         told = event(
             change,
             "case.decided",

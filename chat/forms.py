@@ -1,10 +1,10 @@
-"""The form in which moderators say what they decide. Whether they may, and may do it now, `case_services` says."""
+"""The forms in which moderators say what they decide, and what a sender wrote against it. Whether they may, `case_services` says."""
 
 from typing import Any
 
 from django import forms
 
-from chat.moderation_domain import ACTIONS, AGAINST, DISMISS, ESCALATE, HELP, MUTE, REDACT, RULES, SUSPEND, WARN, Act
+from chat.moderation_domain import ACTIONS, AGAINST, DISMISS, ESCALATE, HELP, MAX_APPEAL, MUTE, REDACT, RULES, SUSPEND, WARN, Act
 
 WORDS = {
     DISMISS: "Dismiss: nothing is wrong. What was taken away comes back.",
@@ -58,3 +58,14 @@ class ActForm(forms.Form):
             days=None if days in ("", FURTHER_NOTICE) or facts["action"] != SUSPEND else int(days),
             confirmed=facts.get("confirmed", False),
         )
+
+
+class AppealForm(forms.Form):
+    """What a sender wrote to us by mail against a decision."""
+
+    text = forms.CharField(
+        label="What they wrote",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        max_length=MAX_APPEAL,
+        help_text="In their words. Somebody else than who decided looks at it then.",
+    )

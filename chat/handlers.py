@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from chat import case_services
+from chat import case_rows
 from chat import moderation_services as moderation
 from goalgraph.feed.events import Event
 
@@ -19,7 +19,7 @@ def review_edited(event: Event) -> None:
 
 def project_case(event: Event) -> None:
     """The moderators' desk learns of it. A case that is told of twice, late or out of order is read as it is now."""
-    case_services.project(event.system, event.data["roomId"], event.data["seq"])
+    case_rows.project(event.system, event.data["roomId"], event.data["seq"])
 
 
 HANDLERS: dict[str, Callable[[Event], None]] = {

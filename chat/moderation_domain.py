@@ -77,6 +77,8 @@ DISMISS, REDACT, WARN, MUTE, SUSPEND, HELP, ESCALATE = "dismiss", "redact", "war
 HIDE = "hide"
 """What the platform itself does until they have decided."""
 ACTIONS = (DISMISS, REDACT, WARN, MUTE, SUSPEND, HELP, ESCALATE)
+APPEAL = "appeal"
+"""What the sender does then, or somebody of the staff for them."""
 AGAINST = (REDACT, WARN, MUTE, SUSPEND)
 """Decisions against the sender, who may appeal. On an urgent case they need to be confirmed."""
 SANCTIONS = (MUTE, SUSPEND)

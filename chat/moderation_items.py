@@ -95,6 +95,11 @@ class ModerationCase(CoreItem, discriminator="ModerationCase"):
         """The id of a decision against the sender; what an older release took away has none of its own."""
         return self.against_id or (REDACTED if self.outcome == REDACTED and self.decision_id is None else None)
 
+    @property
+    def awaits_appeal(self) -> bool:
+        """Whether a decision against the sender was not appealed so far."""
+        return self.may_be_appealed is not None and self.may_be_appealed != self.appealed_id
+
     def key(self) -> Key:
         return keys.case(self.room_id, int(self.seq))
 
@@ -137,7 +142,8 @@ class ReporterRecord(CoreItem, discriminator="ReporterRecord"):
 
 
 class CaseDecision(CoreItem, discriminator="CaseDecision"):
-    """What was decided in a case, by moderators or by the platform itself. Of it follows what the member is told, once."""
+    """What was decided in a case, by moderators or by the platform itself. Of it follows what the member is told, once. An appeal leaves
+    one as well, for the history, of which nobody is told."""
 
     room_id = UnicodeAttribute()
     seq = NumberAttribute()

@@ -18,6 +18,7 @@ from chat.moderation_domain import (
     CONTEXT,
     CONTEXT_CHARACTERS,
     GRACE,
+    HIDDEN,
     HIDE,
     NEWCOMER,
     OPEN,
@@ -34,7 +35,7 @@ from chat.moderation_domain import (
     report_reason,
 )
 from chat.moderation_items import MessageReport, ModerationCase, ReportQuota, ReviewDue
-from chat.takedowns import Change, digest, taken_away_at_once, tell
+from chat.takedowns import Change, digest, given_back, given_back_at_once, taken_away_at_once, tell
 from goalgraph import inputs, wiring
 from goalgraph.auth.actor import SYSTEM, Actor
 from goalgraph.errors import Forbidden, Invalid, NotFound, QuotaExceeded
@@ -127,11 +128,20 @@ def _rooms(actor: Actor, dues: list[ReviewDue]) -> list[tuple[int, datetime | No
 
 
 def _review(actor: Actor, message: Message) -> None:
-    if message.gone:
+    judged = message
+    if message.state == REDACTED:
+        back = _before_hidden(actor, message, cases.case(actor, message.room_id, int(message.seq)))
+        judged = back.message if back else message
+    if judged.gone:
         return
-    verdict = _judged(message)
+    verdict = _judged(judged)
     if verdict.action != "allow":
-        settled(lambda: _act(actor, message, verdict))
+        settled(lambda: _act(actor, judged, verdict))
+
+
+def _before_hidden(actor: Actor, message: Message, case: ModerationCase | None) -> Change | None:
+    """A message as it was before reports hid it; None where they did not."""
+    return given_back(actor, case, message) if case is not None and case.outcome == HIDDEN else None
 
 
 def _judged(message: Message) -> Verdict:
@@ -146,22 +156,32 @@ def _judged(message: Message) -> Verdict:
 
 
 def _act(actor: Actor, judged: Message, verdict: Verdict) -> None:
-    """Do what the verdict on `judged` says, unless the message says something else by now: then its edit brings a review of its own."""
+    """Do what the verdict on `judged` says, unless the message says something else by now: then its edit brings a review of its own.
+
+    A cry for help that reports hid before it was reviewed is given back.
+    """
     message = repository.message(actor, judged.room_id, int(judged.seq))
-    if message is None or message.state == REDACTED or message.text not in (judged.text, ""):
-        return
     before = cases.case(actor, judged.room_id, int(judged.seq))
+    back = _before_hidden(actor, message, before) if message else None
+    said = back.message if back else message
+    if message is None or said is None or said.state == REDACTED or said.text not in (judged.text, ""):
+        return
     text = verdict.keepable or judged.text
-    if verdict.action == "flag" and before is not None and (before.text, before.reasons) == (text, list(verdict.reasons)):
+    known = before is not None and (before.text, before.reasons) == (text, list(verdict.reasons))
+    if known and (verdict.action == "flag" or message.gone):
         return
     case = _case_of(actor, before, judged, text)
     case.reasons, case.verdict_score = list(verdict.reasons), verdict.score
     case.urgent = verdict.urgent or bool(case.urgent)
     case.score = case_score(verdict.score, case.weight)
-    taken = None
-    if verdict.action == "redact" and not case.urgent and not message.gone:
-        taken = taken_away_at_once(case, message, text, REDACT, _automatic(message))
-    _save(actor, case, taken or _hidden(case, message))
+    change: Change | None
+    if case.urgent and back:
+        change = given_back_at_once(case, back, _automatic(message))
+    elif verdict.action == "redact" and not case.urgent and not message.gone:
+        change = taken_away_at_once(case, message, text, REDACT, _automatic(message))
+    else:
+        change = _hidden(case, message)
+    _save(actor, case, change)
 
 
 # Taking away -----------------------------------------------------------------------------------------------------------------------
@@ -207,10 +227,10 @@ def _automatic(message: Message) -> str:
     return f"auto-{int(message.version)}"
 
 
-def _save(actor: Actor, case: ModerationCase, taken: Change | None) -> None:
-    cases.save_case(actor, case, taken.items if taken else ())
-    if taken:
-        tell(actor, taken.message, REDACTED)
+def _save(actor: Actor, case: ModerationCase, change: Change | None) -> None:
+    cases.save_case(actor, case, change.items if change else ())
+    if change:
+        tell(actor, change.message)
 
 
 # Reports ---------------------------------------------------------------------------------------------------------------------------
@@ -239,7 +259,7 @@ def report(actor: Actor, message_id: str, reason: str) -> bool:
         taken = _hidden(case, message)
         _file(actor, case, MessageReport(**place, reason=checked, weight=weight, ttl=case.ttl), taken.items if taken else ())
         if taken:
-            tell(actor, taken.message, REDACTED)
+            tell(actor, taken.message)
 
     settled(attempt)
     return True

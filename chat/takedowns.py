@@ -8,7 +8,7 @@ from chat import live, repository
 from chat.domain import REDACTED
 from chat.items import Message, MessageEdit
 from chat.message_services import kept_edit
-from chat.moderation_domain import HIDDEN, HIDE
+from chat.moderation_domain import DISMISS, HIDDEN, HIDE
 from chat.moderation_items import CaseDecision, ModerationCase
 from goalgraph.auth.actor import SYSTEM, Actor
 from goalgraph.table.items import CoreItem
@@ -56,15 +56,26 @@ def given_back(actor: Actor, case: ModerationCase, message: Message) -> Change |
     return Change(after, [after])
 
 
+def given_back_at_once(case: ModerationCase, back: Change, decision_id: str) -> Change:
+    """What reports hid, and the platform itself gives `back`, with the decision behind it. There is nothing to appeal any more."""
+    case.outcome, case.against_id = None, None
+    return Change(back.message, [*back.items, decision_of(case, decision_id, DISMISS, effect=RESTORED)])
+
+
 def decision_of(case: ModerationCase, decision_id: str, action: str, *, effect: str | None = None) -> CaseDecision:
     """To be completed, and stored with the case."""
     place = {"room_id": case.room_id, "seq": case.seq, "sender_id": case.sender_id, "owner_id": case.sender_id}
     return CaseDecision(**place, decision_id=decision_id, action=action, effect=effect, ttl=case.ttl)
 
 
-def tell(actor: Actor, message: Message, kind: str) -> None:
-    """Tell the room, as the platform: who moderates is not for its members to know."""
-    live.changed(replace(SYSTEM, tenant_id=actor.tenant_id), message, kind)
+def effect_on(message: Message) -> str:
+    """What became of a message that was taken away or given back."""
+    return REDACTED if message.state == REDACTED else RESTORED
+
+
+def tell(actor: Actor, message: Message) -> None:
+    """Tell the room of that, as the platform: who moderates is not for its members to know."""
+    live.changed(replace(SYSTEM, tenant_id=actor.tenant_id), message, effect_on(message))
 
 
 def digest(text: str) -> str:

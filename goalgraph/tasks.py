@@ -33,8 +33,16 @@ def sweep_unsent(tenant_id: str | None = None) -> None:
 
 
 @shared_task
+def apply_decisions(tenant_id: str | None = None) -> None:
+    """Moderators' decisions that were not applied."""
+    from chat import case_services
+
+    case_services.apply_late(replace(SYSTEM, tenant_id=tenant_id))
+
+
+@shared_task
 def repair_cases(tenant_id: str | None = None) -> None:
-    """Moderators' decisions that were not applied, and cases that the back office does not know of."""
+    """Cases of which the back office does not know, or knows something else."""
     from chat import case_services
 
     case_services.repair(replace(SYSTEM, tenant_id=tenant_id))

@@ -69,6 +69,11 @@ class Authored(BackOfficeAdmin):
         form = super().get_form(request, obj, change, **kwargs)
         return type(form.__name__, (form,), {"refusal": getattr(request, "refusal", None)})
 
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Django's log names who of the platform's staff did what, so it is for the platform's staff."""
+        admin_pages.check(access.may_manage_companies(request.user))
+        return super().history_view(request, object_id, extra_context)
+
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Without the links that open another model's pages in a pop-up."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -350,6 +355,7 @@ class MembershipAdmin(Authored):
         found = form.cleaned_data
         user = obj.user if change else found["user"]
         company_id = obj.company_id if change else found["company"].pk
-        saved = company_services.set_membership(staff_of(request), company_id, user, role=found["role"], active=found["active"])
+        fields = {name: found[name] for name in ("role", "active", "rev")}
+        saved = company_services.set_membership(staff_of(request), company_id, user, **fields)
         obj.__dict__.update({field.attname: getattr(saved, field.attname) for field in Membership._meta.concrete_fields})
         obj._state.adding = False

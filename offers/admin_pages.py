@@ -143,4 +143,4 @@ def _span(period: str) -> tuple[date, date]:
 
 
 def _period(typed: str) -> int:
-    return int(typed) if typed.isascii() and typed.isdigit() and int(typed) in PERIODS else PERIODS[1]
+    return next((period for period in PERIODS if typed == str(period)), PERIODS[1])

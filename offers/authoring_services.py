@@ -17,7 +17,7 @@ from goalgraph import inputs, wiring
 from goalgraph.errors import Conflict, Invalid
 from goalgraph.ids import new_id
 from goalgraph.ports.link_checker import LinkRefused, LinkUnavailable
-from offers import access, drafts, images, states
+from offers import access, drafts, images, states, usage
 from offers.models import Company, Decision, Offer
 from offers.outbox import enqueue_publish
 
@@ -103,6 +103,8 @@ def act(staff: User, offer_id: str, action: str, *, rev: int | None, reason: str
         _check_open(offer.company)
     if action in ("submit", "approve"):
         _check_complete(offer)
+    if action == "resume" and usage.is_used_up(offer):
+        raise Invalid("Its budget or its views are used up. Raise them, then resume it.")
     return _revise(offer, staff, action, after=after, reason=reason)
 
 
@@ -120,9 +122,12 @@ def gaps(offer: Offer) -> list[str]:
 # What the platform does by itself -----------------------------------------------------------------------------------------------------
 
 
-def pause_by_platform(offer_id: str, reason: str) -> bool:
-    """Stop an offer whose budget or cap is used up; its company may resume it. False where it is not running (any more)."""
-    return _act_by_platform(offer_id, "pause", reason)
+def pause_by_platform(offer_id: str, reason: str, *, rev: int | None = None) -> bool:
+    """Stop an offer whose budget or cap is used up; its company may raise it and resume.
+
+    False where it is not running (any more), or was changed since `rev`.
+    """
+    return _act_by_platform(offer_id, "pause", reason, rev=rev)
 
 
 def start(offer_id: str) -> bool:
@@ -133,9 +138,9 @@ def expire(offer_id: str) -> bool:
     return _act_by_platform(offer_id, "expire")
 
 
-def _act_by_platform(offer_id: str, action: str, reason: str = "") -> bool:
+def _act_by_platform(offer_id: str, action: str, reason: str = "", *, rev: int | None = None) -> bool:
     offer = Offer.objects.select_related("company").filter(pk=offer_id).first()
-    if offer is None:
+    if offer is None or rev not in (None, offer.rev):
         return False
     try:
         after = states.moved(action, offer.state, {states.PLATFORM}, valid_from=offer.valid_from, now=wiring.clock().now(), reason=reason)
@@ -199,7 +204,8 @@ def _revise(
     """Write the next revision and its decision, where the row is still at the one that was read. Raises Conflict."""
     before, rev = offer.state, offer.rev + 1
     values = {**(changed or {}), "state": after, "rev": rev, "authored_rev": rev}
-    values["pause_reason"] = reason[:300] if after == states.PAUSED else ""
+    if after != before:
+        values["pause_reason"] = reason[:300] if after == states.PAUSED else ""
     if after == states.LIVE and offer.valid_from is None:
         values["valid_from"] = wiring.clock().now()
     if after == states.SUBMITTED and before != states.SUBMITTED:

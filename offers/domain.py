@@ -296,17 +296,16 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What members did with an offer so far. `clicks_today` are those of the day at hand (UTC)."""
+    """What members did with an offer so far, and what it cost. `clicks_today` are those of the day at hand (UTC)."""
 
     views: int = 0
-    clicks: int = 0
+    spent_cents: int = 0
     clicks_today: int = 0
 
 
 def used_up(bounds: Bounds, used: Used) -> bool:
     """Whether the budget has not another click in it, or all views are made."""
-    spent = used.clicks * bounds.cost_per_click_cents
-    no_money = bounds.budget_cents is not None and 0 < bounds.cost_per_click_cents > bounds.budget_cents - spent
+    no_money = bounds.budget_cents is not None and 0 < bounds.cost_per_click_cents > bounds.budget_cents - used.spent_cents
     return no_money or (bounds.total_views is not None and used.views >= bounds.total_views)
 
 
@@ -318,7 +317,7 @@ def pace(bounds: Bounds, used: Used, now: datetime) -> float:
     if bounds.valid_to is not None and bounds.valid_to > bounds.valid_from:
         gone = min(1.0, max(0.0, (now - bounds.valid_from) / (bounds.valid_to - bounds.valid_from)))
         if bounds.budget_cents:
-            share = min(share, _in_time(gone, used.clicks * bounds.cost_per_click_cents / bounds.budget_cents))
+            share = min(share, _in_time(gone, used.spent_cents / bounds.budget_cents))
         if bounds.total_views:
             share = min(share, _in_time(gone, used.views / bounds.total_views))
     return max(1, int(share * STEPS)) / STEPS

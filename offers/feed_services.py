@@ -51,6 +51,10 @@ class _Member:
     def may_see(self, candidate: Candidate) -> bool:
         return candidate.company_id not in self.hidden and domain.is_open(candidate, self.interests, self.now)
 
+    def rests(self, offer: Offer) -> bool:
+        """Whether an offer waits for another day: the member saw enough of it, or it has no pace left."""
+        return offer.offer_id in self.tired_of or not offer.pace
+
 
 def offer_feed(actor: Actor, *, limit: int, after: str | None = None, forward: bool = True) -> Page:
     """A page of `Served`, best first, at most `MAX_FEED` in all its pages; not `forward`: from the end, or from before `after`.
@@ -75,7 +79,7 @@ def offers(actor: Actor, tags: Sequence[str | None] | None = None) -> list[Serve
 
 
 def offer(actor: Actor, offer_id: str) -> Served:
-    """One of them. Raises NotFound, for what the member may not see as for what is not there."""
+    """One of them, also one that rests. Raises NotFound, for what the member may not see as for what is not there."""
     found = repository.offer(actor, offer_id) if is_id(offer_id) else None
     served = _served(_member(actor), [found], otherwise=Why(OPENED))
     if not served:
@@ -84,8 +88,10 @@ def offer(actor: Actor, offer_id: str) -> Served:
 
 
 def served(actor: Actor, found: Iterable[Offer | None]) -> list[Served]:
-    """Those out of what a search found that the member may see, in the same order."""
-    return _served(_member(actor), found, otherwise=Why(SEARCHED))
+    """Those out of what a search found that the member may see and that do not rest, in the same order."""
+    member = _member(actor)
+    awake = [each for each in found if each is not None and not member.rests(each)]
+    return _served(member, awake, otherwise=Why(SEARCHED))
 
 
 def hidden_companies(actor: Actor) -> list[str]:

@@ -100,8 +100,13 @@ class OfferForm(Coded):
     valid_to = forms.SplitDateTimeField(
         required=False, widget=AdminSplitDateTime, help_text="In UTC. Empty: until you pause or archive it."
     )
-    budget_cents = Money(label="Budget", help_text="For all clicks, in the currency of your contract. Empty: no limit.")
-    cost_per_click_cents = Money(label="Cost per click", help_text="What your contract says a click costs.")
+    budget_cents = Money(
+        label="Budget",
+        help_text="For all clicks, in the currency of your contract. Empty: no limit. Days without figures use up nothing.",
+    )
+    cost_per_click_cents = Money(
+        label="Cost per click", help_text="What your contract says a click costs. A change holds for later clicks."
+    )
     daily_clicks = forms.IntegerField(required=False, min_value=1, max_value=drafts.MAX_COUNT, help_text="A day (UTC). Empty: no limit.")
     total_views = forms.IntegerField(required=False, min_value=1, max_value=drafts.MAX_COUNT, help_text="In all. Empty: no limit.")
 
@@ -212,11 +217,17 @@ class MembershipForm(Coded):
         fields = ("company", "user", "role", "active")
         help_texts = {
             "role": "An analyst reads; an editor writes and submits; an owner also archives, and changes these roles.",
-            "active": "Switch off when somebody leaves.",
+            "active": "Switch off when somebody leaves. The platform's staff switch it on again.",
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.initial["rev"] = self.instance.rev
 
     def clean(self) -> dict[str, Any]:
         found = super().clean()
+        self.changed_since(self.instance.rev, company_services.MEMBERSHIP_CHANGED)
         if self.instance._state.adding and {"company", "user"} <= found.keys():
             known = Membership.objects.filter(company=found["company"], user=found["user"])
             if known.exists():

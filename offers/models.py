@@ -33,12 +33,13 @@ class Company(models.Model):
 
 
 class Membership(models.Model):
-    """Somebody of the staff works for a company. One who left keeps the row, inactive."""
+    """Somebody of the staff works for a company. One who left keeps the row, inactive. `rev` is raised by each change."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="offer_memberships")
     company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="memberships")
     role = models.CharField(max_length=16, choices=[(role, role) for role in states.ROLES])
     active = models.BooleanField(default=True)
+    rev = models.PositiveIntegerField(default=1, editable=False)
 
     class Meta:
         default_permissions = ("add", "change", "view")
@@ -151,6 +152,8 @@ class Day(models.Model):
     views = models.PositiveIntegerField(default=0)
     clicks = models.PositiveIntegerField(default=0)
     reach = models.PositiveIntegerField(default=0)
+    spent_cents = models.PositiveBigIntegerField(default=0)
+    """What its clicks cost, each at the price of when it was summed."""
 
     class Meta:
         default_permissions = ()

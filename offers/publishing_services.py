@@ -46,10 +46,14 @@ def sweep() -> None:
         enqueue_publish(offer_id)
 
 
-def set_pace(offer_id: str, pace: float) -> None:
-    """How much of its reach the budget leaves an offer, 0 to 1. Not a person's change, so it leaves no decision."""
+def set_pace(offer_id: str, pace: float, *, rev: int | None = None) -> None:
+    """How much of its reach the budget leaves an offer, 0 to 1. With `rev`, only where it was not changed since that revision.
+
+    Not a person's change, so it leaves no decision.
+    """
+    seen = Offer.objects.filter(pk=offer_id) if rev is None else Offer.objects.filter(pk=offer_id, rev=rev)
     with transaction.atomic():
-        if Offer.objects.filter(pk=offer_id).exclude(pace=pace).update(pace=pace, rev=F("rev") + 1):
+        if seen.exclude(pace=pace).update(pace=pace, rev=F("rev") + 1):
             transaction.on_commit(partial(enqueue_publish, offer_id))
 
 

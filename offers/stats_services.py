@@ -111,10 +111,14 @@ def _roll_up_batch() -> int:
         [Day(offer_id=offer_id, day=day) for offer_id, day in dict.fromkeys((touch.offer_id, touch.day) for touch in touches)],
         ignore_conflicts=True,
     )
-    for row in _locked_days(touches):
+    days = _locked_days(touches)
+    prices = dict(Offer.objects.filter(pk__in={row.offer_id for row in days}).values_list("pk", "cost_per_click_cents"))
+    for row in days:
         of_day = (row.offer_id, row.day)
         views, clicks = counts[*of_day, VIEW], counts[*of_day, CLICK]
-        Day.objects.filter(pk=row.pk).update(views=F("views") + views, clicks=F("clicks") + clicks, reach=_reach(row, touches))
+        spent = F("spent_cents") + clicks * prices[row.offer_id]
+        sums = {"views": F("views") + views, "clicks": F("clicks") + clicks, "spent_cents": spent}
+        Day.objects.filter(pk=row.pk).update(**sums, reach=_reach(row, touches))
     return len(touches)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.signals import password_changed
 from allauth.mfa.models import Authenticator
-from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset, authenticator_used
+from allauth.mfa.signals import authentication_failed, authenticator_added, authenticator_removed, authenticator_reset, authenticator_used
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
@@ -55,6 +55,12 @@ def _factor_shown_again(request: HttpRequest, *, reauthenticated: bool, **_: Any
     """At a sign-in Django itself changes the session's key; here it is a session that is signed in already."""
     if reauthenticated:
         request.session.cycle_key()
+
+
+@receiver(authentication_failed)
+def _factor_failed(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
+    """Whoever comes this far has the password already, so five of these are an alarm."""
+    _record(request, user, "Failed at the second factor.")
 
 
 @receiver(authenticator_removed)

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
 from allauth.account.forms import LoginForm
+from allauth.account.utils import filter_users_by_username
 from allauth.account.views import LoginView
 from django.contrib import admin
 from django.contrib.auth import logout
@@ -54,7 +55,8 @@ class StaffLoginView(LoginView):
     def form_invalid(self, form: LoginForm) -> HttpResponse:
         """The form again: with 429 for one who has failed too often (RFC 6585, section 4)."""
         locked = form.has_error("__all__", TOO_MANY)
-        log.warning("staff.sign_in_refused", extra={"data": {"from": audit.network_of(_address(self.request)), "locked": locked}})
+        who = {"user": _known(form)} if locked else {}
+        log.warning("staff.sign_in_refused", extra={"data": {"from": audit.network_of(_address(self.request)), "locked": locked, **who}})
         response: HttpResponse = super().form_invalid(form)
         if locked:
             response.status_code = HTTPStatus.TOO_MANY_REQUESTS
@@ -81,6 +83,12 @@ class StaffLoginView(LoginView):
 
 def _address(request: HttpRequest) -> str:
     return str(get_adapter().get_client_ip(request))
+
+
+def _known(form: LoginForm) -> int | None:
+    """The id of the user who is meant, None where there is none: what was typed may be a password, so it is in no log."""
+    user = filter_users_by_username(str(form.cleaned_data.get("login", ""))).first()
+    return user.pk if user else None
 
 
 sign_in = StaffLoginView.as_view()

@@ -24,6 +24,9 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY", "")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+"""Secrets. Earlier values of `SECRET_KEY`, newest first: what was signed or encrypted under them still holds. A key with a comma cannot be
+listed."""
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", "")
 """Scheme, host and port under which members reach this web service; no slash at the end."""

@@ -43,13 +43,15 @@ CELERY_BEAT_SCHEDULE = {
     "sweep deliveries": _each_tenant("goalgraph.tasks.sweep_unsent", "notify", crontab(minute="*/5")),
     "refill leaderboards": _each_tenant("goalgraph.tasks.refill_leaderboards", "feed-leaderboards", crontab()),
     "sweep moderation": _each_tenant("goalgraph.tasks.sweep_moderation", "feed-moderation", crontab(minute="*/10")),
-    "repair cases": _each_tenant("goalgraph.tasks.repair_cases", "feed-moderation", crontab()),
+    "apply decisions": _each_tenant("goalgraph.tasks.apply_decisions", "feed-moderation", crontab()),
+    "repair cases": _each_tenant("goalgraph.tasks.repair_cases", "feed-moderation", crontab(minute="*/15")),
     "refill search": _once("goalgraph.tasks.refill_search", "feed-search", crontab(), expires=60),
     "sweep offers": _once("offers.tasks.sweep", "default", 20.0, expires=20),
     "roll up offers": _once("goalgraph.tasks.roll_up_offers", "feed-offers", 20.0, expires=20),
     "purge touches of offers": _once("goalgraph.tasks.purge_offer_touches", "feed-offers", crontab(hour="4", minute="23"), expires=3600),
     "sweep billing": _once("billing.tasks.sweep", f"default{PRIORITY}", 20.0, expires=20),
     "repair billing": _once("billing.tasks.repair", "default", crontab(hour="3", minute="17"), expires=3600),
+    "take missed events of billing": _once("billing.tasks.receive_missed", "default", crontab(hour="3", minute="7"), expires=3600),
 }
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 """Keeps nothing on disk. It need not: crontab schedules begin anew at any time, and sweeps find what was missed."""

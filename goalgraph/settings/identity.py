@@ -47,9 +47,14 @@ ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "login_failed": "50/15m/ip,5/15m/key
 """Sign-ins from one address; failed passwords, and failed codes of one person: five lock the name for the rest of 15 minutes, from wherever
 it is tried."""
 ALLAUTH_TRUSTED_PROXY_COUNT = _env.int("TRUSTED_PROXIES", 0)
-"""How many proxies of ours stand in front and add to `X-Forwarded-For`. Too few, and all clients count as one address."""
+"""How many proxies of ours stand in front and add to `X-Forwarded-For`. Too few, and all clients count as one address,
+whose 50 failed passwords lock everybody out: production refuses to start with 0 behind a proxy (`PROXY_SSL_HEADER`)."""
 
 MFA_ADAPTER = "goalgraph.backoffice.second_factor.SecondFactorAdapter"
+MFA_FORMS = {
+    "authenticate": "goalgraph.backoffice.second_factor_forms.AuthenticateForm",
+    "reauthenticate": "goalgraph.backoffice.second_factor_forms.ReauthenticateForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "GoalGraph"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # nobody signs in by an e-mail address here

@@ -47,7 +47,8 @@ PUBLIC_URL = f"http://127.0.0.1:{PORT}"
 ALLOWED_ORIGINS = [PUBLIC_URL, f"http://localhost:{PORT}"]
 CORS_ALLOWED_ORIGINS = ALLOWED_ORIGINS
 STAFF_MFA_REQUIRED = False
-MIGRATION_MODULES = {"djstripe": None}  # `migrate --run-syncdb` makes its tables as they are now: its migrations take a minute
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    MIGRATION_MODULES = {"djstripe": None}  # `migrate --run-syncdb` makes its tables as they are now: its migrations take a minute
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True  # http://localhost; at 127.0.0.1 browsers allow no security keys
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_USE_FINDERS = True

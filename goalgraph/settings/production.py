@@ -12,6 +12,22 @@ from goalgraph.settings.base import *  # noqa: F403
 
 DEBUG = False
 
+PROXY_SSL_HEADER = env.str("PROXY_SSL_HEADER", "")
+"""The header in which the proxy in front says `https`, such as X-Forwarded-Proto. Only for a proxy that removes a client's own."""
+STRIPE_TEST_MODE = env.bool("STRIPE_TEST_MODE", default=False)
+"""For a staging system: Stripe's test mode, where test cards buy and no money moves. Then a key of live mode is refused."""
+
+PUBLISHED = frozenset(
+    {
+        "sk_test_GoalGraphLocalNoMoneyMoves",
+        "sk_test_knownToEverybodyForTestsOnly",
+        "5f0c1d9e-7a34-4b58-9c62-3e8d10b7a2f4",
+        "7f1c9a52-6b0e-4d3f-9a64-0c6f2f1f3b5d",
+        "bG9jYWwtb25seS1hbmQta25vd24tdG8tZXZlcnlib2Q",
+    }
+)
+"""What local settings and tests use in the place of secrets. It has the right form, and stands in the repository for everybody to read."""
+
 
 def _weak_secret(value: str) -> bool:
     """The bounds of Django's own check security.W009, and the words that people leave in examples."""
@@ -32,7 +48,10 @@ def _mailbox(text: str) -> bool:
 
 def _vapid_key() -> bool:
     try:
-        return len(base64.urlsafe_b64decode(VAPID_PRIVATE_KEY + "=" * (-len(VAPID_PRIVATE_KEY) % 4))) == 32
+        return (
+            VAPID_PRIVATE_KEY not in PUBLISHED
+            and len(base64.urlsafe_b64decode(VAPID_PRIVATE_KEY + "=" * (-len(VAPID_PRIVATE_KEY) % 4))) == 32
+        )
     except ValueError:
         return False
 
@@ -44,14 +63,15 @@ def _application(platform: str) -> bool:
 
 def _uuid(text: str) -> bool:
     try:
-        return uuid.UUID(text).version == 4  # random, so nobody guesses the address
+        return text.lower() not in PUBLISHED and uuid.UUID(text).version == 4  # random, so nobody guesses the address
     except ValueError:
         return False
 
 
 def _stripe_key(text: str) -> bool:
-    """dj-stripe's own rule for a secret or restricted key; the one of the local settings and the tests is known to everybody."""
-    return bool(re.fullmatch(r"[sr]k_(live|test)_[A-Za-z0-9]{24,}", text)) and "knownToEverybody" not in text
+    """dj-stripe's own rule for a secret or restricted key, of the mode that is meant."""
+    mode = "test" if STRIPE_TEST_MODE else "live"
+    return text not in PUBLISHED and bool(re.fullmatch(rf"[sr]k_{mode}_[A-Za-z0-9]{{24,}}", text))
 
 
 def _complaints() -> list[str]:
@@ -59,6 +79,7 @@ def _complaints() -> list[str]:
     embedded_issuer = bool(OIDC_ISSUER) and OIDC_ISSUER == PUBLIC_URL
     rules = {
         "SECRET_KEY: set at least 50 random characters.": _weak_secret(SECRET_KEY),
+        "SECRET_KEY_FALLBACKS: leave it out, or list earlier values of SECRET_KEY.": any(map(_weak_secret, SECRET_KEY_FALLBACKS)),
         "DATABASE_URL: name a database that stays, such as postgres://user:password@host/name.": (
             not env.str("DATABASE_URL", "") or DATABASES["default"].get("NAME") in ("", ":memory:")
         ),
@@ -72,6 +93,8 @@ def _complaints() -> list[str]:
         "OIDC_AUDIENCE: name the audience, or the client ids, that access tokens are made for.": not env.str("OIDC_AUDIENCE", ""),
         "ISSUER_PRIVATE_KEYS: the embedded issuer needs its own signing keys.": embedded_issuer and not ISSUER_PRIVATE_KEYS,
         "ALLOWED_HOSTS: list the host names that are ours, without *.": not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS,
+        "TRUSTED_PROXIES: with PROXY_SSL_HEADER, give the number of our proxies; with 0 all clients count as one address, "
+        "and the failed sign-ins of one lock everybody out.": bool(PROXY_SSL_HEADER) and ALLAUTH_TRUSTED_PROXY_COUNT < 1,
         "PUBLIC_URL: give our own https address, without a slash at the end.": not _https(PUBLIC_URL) or PUBLIC_URL.endswith("/"),
         "ALLOWED_ORIGINS: list https origins only.": not all(_https(origin) for origin in ALLOWED_ORIGINS),
         "AWS_ENDPOINT_URL: leave it out, or give an https address; an emulator is not for production.": (
@@ -91,7 +114,8 @@ def _complaints() -> list[str]:
         "SNS_FCM_APPLICATION: leave it out, or give the ARN of a platform application.": not _application("fcm"),
         "STAFF_MFA_REQUIRED: leave it out; staff need a second factor.": not STAFF_MFA_REQUIRED,
         "TIER_FROM_TOKEN: leave it out; what a member pays for is known by billing alone.": TIER_FROM_TOKEN,
-        "STRIPE_SECRET_KEY: give a secret or restricted key of Stripe's, such as rk_live_...": not _stripe_key(STRIPE_SECRET_KEY),
+        "STRIPE_SECRET_KEY: give a secret or restricted key of Stripe's live mode, such as rk_live_... "
+        "(with STRIPE_TEST_MODE=true, for staging alone, one of its test mode).": not _stripe_key(STRIPE_SECRET_KEY),
         "STRIPE_API_BASE: leave it out, or give an https address; a fake is not for production.": not _https(STRIPE_API_BASE),
         "STRIPE_WEBHOOK_SECRETS: give the endpoint's signing secrets, newest first, each whsec_ and at least 24 characters more.": (
             not STRIPE_WEBHOOK_SECRETS or not all(re.fullmatch(r"whsec_[A-Za-z0-9+/=]{24,}", one) for one in STRIPE_WEBHOOK_SECRETS)
@@ -112,8 +136,6 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 
-PROXY_SSL_HEADER = env.str("PROXY_SSL_HEADER", "")
-"""The header in which the proxy in front says `https`, such as X-Forwarded-Proto. Only for a proxy that removes a client's own."""
 if PROXY_SSL_HEADER:
     SECURE_PROXY_SSL_HEADER = (f"HTTP_{PROXY_SSL_HEADER.upper().replace('-', '_')}", "https")
 

@@ -19,4 +19,5 @@ STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.Static
 WHITENOISE_AUTOREFRESH = True
 PORTS["jobs"] = {"BACKEND": "goalgraph.adapters.jobs.RecordingJobs"}
 PORTS["search"] = {"BACKEND": "goalgraph.adapters.search.tantivy.TantivySearch"}  # in a folder of the process's own
-MIGRATION_MODULES = {"djstripe": None}  # its tables are made as they are now: its migrations take 45 s, in each worker
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    MIGRATION_MODULES = {"djstripe": None}  # its tables are made as they are now: its migrations take 45 s, in each worker

@@ -93,6 +93,7 @@ class Migration(migrations.Migration):
                 ('views', models.PositiveIntegerField(default=0)),
                 ('clicks', models.PositiveIntegerField(default=0)),
                 ('reach', models.PositiveIntegerField(default=0)),
+                ('spent_cents', models.PositiveBigIntegerField(default=0)),
                 ('offer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='days', to='offers.offer')),
             ],
             options={
@@ -132,6 +133,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('role', models.CharField(choices=[('owner', 'owner'), ('editor', 'editor'), ('analyst', 'analyst')], max_length=16)),
                 ('active', models.BooleanField(default=True)),
+                ('rev', models.PositiveIntegerField(default=1, editable=False)),
                 ('company', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to='offers.company')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='offer_memberships', to=settings.AUTH_USER_MODEL)),
             ],

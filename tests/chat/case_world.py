@@ -1,8 +1,10 @@
 """What the tests of the moderators' desk share: staff, a room with something to look at, and the feed that tells the desk."""
 
+from typing import Any, ClassVar
+
 from django.contrib.auth.models import Permission, User
 
-from chat import case_services, services
+from chat import case_rows, services
 from chat import message_services as messages
 from chat import moderation_repository as cases
 from chat.events import TRANSLATORS
@@ -12,11 +14,31 @@ from chat.moderation_domain import Act
 from chat.moderation_services import report
 from goalgraph.auth.actor import SYSTEM, Actor
 from goalgraph.feed.events import Event
+from goalgraph.table.port import Key, Raw, RawPage, Span, TableUnavailable
 from tests.chat.world import members
-from tests.streams import changes_since
+from tests.streams import StreamingTable, changes_since
 
 RUDE = "You stupid motherfucker"
 CRY = "I want to die"
+
+
+class AwayTable(StreamingTable):
+    """A table in memory that fails where somebody asks about some rooms."""
+
+    rooms: ClassVar[set[str]] = set()
+    error: ClassVar[BaseException] = TableUnavailable("gone")
+
+    def _answer(self, pk: str) -> None:
+        if any(room in pk for room in self.rooms):
+            raise self.error
+
+    def get(self, key: Key, **how: Any) -> Raw | None:
+        self._answer(key.pk)
+        return super().get(key, **how)
+
+    def query(self, span: Span, **how: Any) -> RawPage:
+        self._answer(span.pk)
+        return super().query(span, **how)
 
 
 def staff(username: str, *permissions: str, superuser: bool = False) -> User:
@@ -50,7 +72,7 @@ def follow() -> None:
     """The desk learns what the feed tells."""
     for event in told():
         if event.type == "case.changed":
-            case_services.project(event.system, event.data["roomId"], event.data["seq"])
+            case_rows.project(event.system, event.data["roomId"], event.data["seq"])
 
 
 def reported(people: list[Actor], room_id: str, text: str = RUDE, *, by: int = 1) -> tuple[Message, Case]:

@@ -4,14 +4,15 @@ import re
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, override_settings
 
 from chat import case_services, decision_services
 from chat.models import Case
 from goalgraph.table.metering import metered
-from tests.chat.case_world import RUDE, follow, hall, moderator, reported, staff, text_of, urgent, wanted
+from tests.chat.case_world import RUDE, AwayTable, follow, hall, moderator, reported, staff, text_of, urgent, wanted
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("memory_world", "static_files")]
 
@@ -101,16 +102,17 @@ def test_there_is_no_page_that_adds_or_deletes(desk, address):
 
 def test_looking_changes_nothing_and_only_posting_does(people, desk):
     _, case = reported(*people)
-    for do in ("claim", "act"):
+    for do in ("claim", "act", "appeal"):
         assert desk.get(page_of(case, do)).status_code == 405
     assert desk.post(page_of(case)).status_code == 405
     assert desk.get(f"{LIST}decide/").status_code == 405
 
 
-@pytest.mark.parametrize("object_id", ["0", "404", "x", "-1", "1.5", "99999999999999999999999", "%00", "1_0", "٣"])
+@pytest.mark.parametrize("object_id", ["0", "404", "x", "-1", "1.5", "99999999999999999999999", "9" * 5000, "%00", "1_0", "٣"])
 def test_no_such_case(desk, object_id):
     assert desk.get(f"{LIST}{object_id}/change/").status_code == 404
-    assert desk.post(f"{LIST}{object_id}/act/", {"action": "dismiss"}).status_code == 404
+    for do in ("act", "claim", "appeal"):
+        assert desk.post(f"{LIST}{object_id}/{do}/", {"action": "dismiss"}).status_code == 404
 
 
 def test_what_is_not_urgent_has_no_page_among_the_urgent(people, desk):
@@ -197,6 +199,11 @@ def test_the_urgent_are_apart_with_a_calm_word(people, desk):
     for address in (URGENT, page_of(case), f"{URGENT}{case.pk}/change/"):
         assert "Somebody may need help here" in text(desk.get(address))
     assert "decide_selected" not in text(desk.get(URGENT))
+    seen = {"case": [f"{case.pk}:{case.version}"]}
+    assert desk.post(f"{URGENT}decide/", decision(case, "help") | seen).status_code == 404
+    answer = desk.post(f"{LIST}decide/", decision(case, "help") | seen, follow=True)
+    assert "Decide this case by itself" in text(answer)
+    assert fresh(case).version == case.version
 
 
 # What they do ----------------------------------------------------------------------------------------------------------------------
@@ -271,6 +278,69 @@ def test_several_are_decided_alike_and_the_answer_says_which_were_not(people, de
     assert "2 decided." in text(answer)
     assert f"Case {cases[1].pk}: otto was here first" in text(answer)
     assert [fresh(case).outcome for case in cases] == ["redacted", "dismissed", "redacted"]
+
+
+@pytest.fixture
+def away(memory_world, monkeypatch):
+    """Takes the table away from those who ask about a room."""
+    with override_settings(PORTS=settings.PORTS | {"table": {"BACKEND": "tests.chat.case_world.AwayTable"}}):
+        yield lambda *rooms: monkeypatch.setattr(AwayTable, "rooms", set(rooms))
+
+
+def test_what_was_not_decided_because_the_table_is_away_is_told_and_tried_again(away, desk):
+    one, two = (reported(*hall())[1] for _ in range(2))
+    form = decision(one, "warn") | {"case": [f"{case.pk}:{case.version}" for case in (one, two)]}
+    away(two.room_id)
+    answer = desk.post(f"{LIST}decide/", form)
+    assert answer.status_code == 302
+    away()
+    shown = text(desk.get(LIST))
+    assert "1 decided." in shown
+    assert f"Case {two.pk}: It was not decided" in shown
+    assert [entry.object_id for entry in LogEntry.objects.all()] == [str(one.pk)]
+    desk.post(f"{LIST}decide/", form)
+    assert [fresh(case).outcome for case in (one, two)] == ["warned", "warned"]
+
+
+def test_each_of_several_is_noted_before_the_next(away, desk, monkeypatch):
+    """Whatever ends the request in the middle."""
+    one, two = (reported(*hall())[1] for _ in range(2))
+    away(two.room_id)
+    monkeypatch.setattr(AwayTable, "error", RuntimeError("the end"))
+    with pytest.raises(RuntimeError):
+        desk.post(f"{LIST}decide/", decision(one, "warn") | {"case": [f"{case.pk}:{case.version}" for case in (one, two)]})
+    assert [entry.object_id for entry in LogEntry.objects.all()] == [str(one.pk)]
+
+
+def test_while_the_table_is_away_a_page_says_so(away, desk):
+    _, case = reported(*hall())
+    away(case.room_id)
+    for answer in (desk.get(page_of(case)), desk.post(page_of(case, "act"), decision(case, "warn"))):
+        assert answer.status_code == 503
+        assert "does not answer" in text(answer)
+    assert fresh(case).version == case.version
+
+
+def test_the_appeal_that_came_by_mail_is_recorded_and_noted(people, desk):
+    _, case = reported(*people)
+    assert "Record an appeal" not in text(desk.get(page_of(case)))
+    desk.post(page_of(case, "act"), decision(case, "suspend"))
+    shown = text(desk.get(page_of(case)))
+    assert f'action="{page_of(case, "appeal")}"' in shown
+    mail = {"version": fresh(case).version, "text": "It was <u>a quotation</u>"}
+    for wrong in ({"text": ""}, {"text": "x" * 1001}, {"version": case.version}):
+        assert desk.post(page_of(case, "appeal"), mail | wrong).status_code in (400, 409)
+    assert not fresh(case).appealed
+    answer = desk.post(page_of(case, "appeal"), mail, follow=True)
+    assert "The appeal is recorded." in text(answer)
+    assert "It was &lt;u&gt;a quotation&lt;/u&gt;" in text(answer)
+    assert "Record an appeal" not in text(answer)
+    assert fresh(case).appealed
+    assert "The appeal is recorded." in LogEntry.objects.values_list("change_message", flat=True)
+    assert desk.post(page_of(case, "act"), decision(fresh(case), "warn")).status_code == 403
+    looker = browser_of(staff("sam", "view_case"))
+    assert "Record an appeal" not in text(looker.get(page_of(case)))
+    assert looker.post(page_of(case, "appeal"), mail).status_code == 403
 
 
 def test_who_may_only_look_decides_none_of_several(people):

@@ -5,10 +5,14 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from celery.schedules import crontab
 from django.conf import settings
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils.module_loading import import_string
 
-from chat import case_services, decision_services, moderation_services, services
+from chat import case_rows, case_services, decision_services, moderation_services, services
 from chat import message_services as messages
 from chat import moderation_repository as table
 from chat.models import Case, CaseAction
@@ -17,8 +21,9 @@ from chat.moderation_services import report
 from goalgraph import wiring
 from goalgraph.auth.actor import SYSTEM
 from goalgraph.table.memory import MemoryTable
+from goalgraph.table.metering import metered
 from goalgraph.table.port import TableUnavailable
-from tests.chat.case_world import RUDE, follow, hall, moderator, reported, text_of, told, wanted
+from tests.chat.case_world import RUDE, AwayTable, follow, hall, moderator, reported, text_of, told, wanted
 from tests.faults import LosesAnswers
 from tests.fixtures import new_user
 from tests.streams import StreamingTable
@@ -151,12 +156,12 @@ def test_with_every_answer_lost_once_each_effect_happens_once(memory_world):
         sent = messages.send(people[0], room, RUDE)
         for reporter in people[1:]:
             report(reporter, sent.id, "Rude")
-        case_services.project(SYSTEM, room, 1)
+        case_rows.project(SYSTEM, room, 1)
         case = Case.objects.get()
         case_services.act(moderator(), case.pk, case.version, wanted("redact"))
         assert [record(reporter) for reporter in people[1:]] == [(1, 0), (1, 0)]
         decision_services.appeal(people[0], sent.id, "No")
-        case_services.project(SYSTEM, room, 1)
+        case_rows.project(SYSTEM, room, 1)
         case_services.act(moderator("otto"), case.pk, Case.objects.get().version, wanted("dismiss"))
         assert [record(reporter) for reporter in people[1:]] == [(0, 1), (0, 1)]
         assert text_of(people[1], sent) == (RUDE, "sent")
@@ -233,6 +238,82 @@ def test_what_was_decided_past_the_desk_or_is_no_longer_kept_waits_no_more(fated
     wiring.clock().advance(days=settings.MODERATION_RETENTION_DAYS + 1)
     case_services.repair(SYSTEM)
     assert (Case.objects.get(pk=second.pk).state, Case.objects.get(pk=second.pk).outcome) == ("resolved", "expired")
+
+
+def test_each_minute_late_decisions_are_applied_and_each_quarter_of_an_hour_all_is_compared(fated):
+    """The beat's own entries, by what they do."""
+    people, room = hall(3)
+    sent, case = reported(people, room)
+    assert dies(fated, 3, after=False, use_case=lambda: case_services.act(moderator(), case.pk, case.version, wanted("redact")))
+    report(people[1], messages.send(people[0], room, RUDE).id, "Rude")
+    told()  # lost
+    wiring.clock().advance(seconds=20)
+    each_minute, each_quarter = (settings.CELERY_BEAT_SCHEDULE[name] for name in ("apply decisions", "repair cases"))
+    import_string(each_minute["kwargs"]["task"])()
+    assert text_of(people[1], sent) == ("", "redacted")
+    assert Case.objects.count() == 1
+    with metered() as meter:
+        import_string(each_minute["kwargs"]["task"])()
+    assert meter.round_trips == 0
+    import_string(each_quarter["kwargs"]["task"])()
+    assert Case.objects.count() == 2
+    assert (each_minute["schedule"], each_quarter["schedule"]) == (crontab(), crontab(minute="*/15"))
+
+
+def test_a_repair_reads_each_open_case_once(fated):
+    people, room = hall(3)
+    for _ in range(3):
+        reported(people, room)
+    with metered() as meter:
+        assert case_services.repair(SYSTEM) == 3
+    assert meter.round_trips == 1
+
+
+def test_a_repair_asks_for_the_rows_of_the_cases_at_hand_only(fated):
+    people, room = hall(3)
+    _, first = reported(people, room)
+    case_services.act(moderator(), first.pk, first.version, wanted("warn"))
+    _, second = reported(people, room)
+    with CaptureQueriesContext(connection) as captured:
+        case_services.repair(SYSTEM)
+    rows = [query["sql"] for query in captured if '"room_id" = ' in query["sql"]]
+    assert len(rows) == 1
+    assert f'"seq" = {second.seq}' in rows[0]
+    assert f'"seq" = {first.seq}' not in rows[0]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it takes effect", "after"])
+def test_whenever_the_process_dies_an_appeal_is_recorded_once_and_whole(fated, after):
+    mona = moderator()
+    at, died = 0, True
+    while died:
+        at += 1
+        people, room = hall(3)
+        _, case = reported(people, room)
+        case_services.act(mona, case.pk, case.version, wanted("suspend"))
+        follow()
+        version = Case.objects.get(pk=case.pk).version
+        died = dies(fated, at, after=after, use_case=partial(case_services.record_appeal, mona, case.pk, version, "It was a quotation."))
+        follow()
+        row = Case.objects.get(pk=case.pk)
+        if not row.appealed:
+            row = case_services.record_appeal(mona, case.pk, row.version, "It was a quotation.")
+        case_services.repair(SYSTEM)
+        assert (row.state, row.appealed, row.version) == ("open", True, version + 1)
+        assert [each.action for each in decision_services.decisions(SYSTEM, room, 1)].count("appeal") == 1
+    assert at > 3
+
+
+def test_of_several_cases_those_that_the_table_answers_about_are_decided(memory_world, monkeypatch):
+    with override_settings(PORTS=settings.PORTS | {"table": {"BACKEND": "tests.chat.case_world.AwayTable"}}):
+        found = [reported(*hall(3))[1] for _ in range(3)]
+        monkeypatch.setattr(AwayTable, "rooms", {found[1].room_id})
+        done = list(case_services.act_on_many(mona := moderator(), [(case.pk, case.version) for case in found], wanted("warn")))
+        assert [each.error for each in done] == [None, "It was not decided, because the table did not answer. Try again.", None]
+        assert sorted(CaseAction.objects.values_list("case_id", flat=True)) == [found[0].pk, found[2].pk]
+        monkeypatch.setattr(AwayTable, "rooms", set())
+        (again,) = case_services.act_on_many(mona, [(found[1].pk, found[1].version)], wanted("warn"))
+        assert again.error is None
 
 
 def test_a_tenants_cases_are_the_tenants(fated):

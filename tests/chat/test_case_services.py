@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat import case_services, decision_services
+from chat import case_rows, case_services, decision_services, evidence_services
 from chat import message_services as messages
 from chat import moderation_repository as table
 from chat.models import Case, CaseAction
@@ -139,6 +139,26 @@ def test_a_claim_keeps_others_away_for_a_while(people, world):
     assert [each.action for each in CaseAction.objects.all()] == ["claim", "claim", "release"]
 
 
+def test_who_may_not_decide_a_case_does_not_claim_it(people):
+    (ana, bia, *_), _ = people
+    sent, case = reported(*people)
+    for member in (ana, bia):
+        with pytest.raises(Forbidden, match="part of this case"):
+            case_services.claim(moderator(member.user_id), case.pk, case.version)
+    mona, olga = moderator(), head_moderator()
+    case_services.act(mona, case.pk, case.version, wanted("escalate"))
+    with pytest.raises(Forbidden, match="escalated"):
+        case_services.claim(mona, case.pk, fresh(case).version)
+    case_services.claim(olga, case.pk, fresh(case).version)
+    case_services.act(olga, case.pk, fresh(case).version, wanted("redact"))
+    decision_services.appeal(ana, sent.id, "No!")
+    follow()
+    with pytest.raises(Forbidden, match="You made the decision"):
+        case_services.claim(olga, case.pk, fresh(case).version)
+    assert fresh(case).claimed_by is None
+    assert case_services.claim(mona, case.pk, fresh(case).version).claimed_by == mona
+
+
 def test_what_is_decided_is_claimed_by_nobody(people):
     _, case = reported(*people)
     claimed = case_services.claim(mona := moderator(), case.pk, case.version)
@@ -215,6 +235,54 @@ def test_the_longest_sanction_of_several_cases_stands_and_taking_one_back_leaves
     assert sanctions.standing(SYSTEM, one.sender_id).muted_until is None
 
 
+@pytest.mark.parametrize("first", [{"action": "suspend", "days": None}, {"action": "mute", "minutes": 30 * 24 * 60}])
+@pytest.mark.parametrize(
+    ("later", "lasts"),
+    [
+        ({"action": "warn"}, (None, None)),
+        ({"action": "help"}, (None, None)),
+        ({"action": "redact"}, (None, None)),
+        ({"action": "suspend", "days": 1}, (None, timedelta(days=1))),
+        ({"action": "mute", "minutes": 5}, (timedelta(minutes=5), None)),
+    ],
+)
+@pytest.mark.parametrize("appealed", [False, True])
+def test_a_later_decision_in_a_case_replaces_the_sanction_before(people, first, later, lasts, appealed):
+    sent, case = reported(*people)
+    case_services.act(moderator(), case.pk, case.version, wanted(**first))
+    if appealed:
+        decision_services.appeal(people[0][0], sent.id, "That is too long.")
+        follow()
+    case_services.act(moderator("otto"), case.pk, fresh(case).version, wanted(**later))
+    found = sanctions.standing(SYSTEM, case.sender_id)
+    now = wiring.clock().now()
+    assert (found.muted_until and found.muted_until - now, found.suspended_until and found.suspended_until - now) == lasts
+
+
+def test_what_is_claimed_given_back_or_escalated_leaves_the_sanction(people, world):
+    sent, case = reported(*people)
+    case_services.act(moderator(), case.pk, case.version, wanted("mute"))
+    decision_services.appeal(people[0][0], sent.id, "No!")
+    follow()
+    otto = moderator("otto")
+    case_services.claim(otto, case.pk, fresh(case).version)
+    case_services.release(otto, case.pk, fresh(case).version)
+    case_services.act(otto, case.pk, fresh(case).version, wanted("escalate"))
+    _, other = reported(*people)
+    case_services.act(otto, other.pk, other.version, wanted("warn"))
+    assert sanctions.standing(SYSTEM, case.sender_id).muted_until == world.now() + timedelta(minutes=60)
+
+
+def test_what_is_decided_is_not_escalated(people):
+    """The table holds it for done, so the next repair would take it away again."""
+    _, case = reported(*people)
+    case_services.act(mona := moderator(), case.pk, case.version, wanted("warn"))
+    with pytest.raises(Invalid, match="decided already"):
+        case_services.act(mona, case.pk, fresh(case).version, wanted("escalate"))
+    case_services.repair(SYSTEM)
+    assert fresh(case).state == "resolved"
+
+
 def test_escalated_it_waits_for_those_who_run_the_platform(people):
     sent, case = reported(*people)
     case_services.act(mona := moderator(), case.pk, case.version, wanted("escalate"))
@@ -249,7 +317,7 @@ def test_a_bulk_action_says_which_went_through(people):
     found = [reported(crowd, room, f"fuck {number}")[1] for number in range(3)]
     mona, otto = moderator(), moderator("otto")
     case_services.act(otto, found[1].pk, found[1].version, wanted("dismiss"))
-    report_of = case_services.act_on_many(mona, [(case.pk, case.version) for case in found], wanted("redact"))
+    report_of = list(case_services.act_on_many(mona, [(case.pk, case.version) for case in found], wanted("redact")))
     assert [each.case_id for each in report_of if each.error is None] == [found[0].pk, found[2].pk]
     assert "otto" in report_of[1].error
     assert [message.state for message in messages.history(crowd[1], room)] == ["redacted", "sent", "redacted"]
@@ -276,6 +344,29 @@ def test_on_an_urgent_case_nothing_happens_to_anybody_unconfirmed(people, action
     assert text_of(people[0][1], sent) == (RUDE, "sent")
     assert sanctions.standing(SYSTEM, case.sender_id).muted_until is None
     case_services.act(mona, case.pk, case.version, wanted(action, confirmed=True))
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_urgent_case_is_never_decided_together_with_others(people, action):
+    _, case = reported(*people)
+    other = urgent(reported(*people)[1])
+    done = case_services.act_on_many(moderator(), [(case.pk, case.version), (other.pk, other.version)], wanted(action))
+    assert [each.error and "Decide this case by itself" in each.error for each in done] == [None, True]
+    assert fresh(other).version == other.version
+
+
+def test_what_turns_out_to_be_urgent_while_it_is_decided_is_left_as_it_is(people, monkeypatch):
+    _, case = reported(*people)
+    check = case_services._check_allowed
+
+    def overtaken(*arguments):
+        check(*arguments)
+        urgent(case)
+
+    monkeypatch.setattr(case_services, "_check_allowed", overtaken)
+    (done,) = case_services.act_on_many(moderator(), [(case.pk, case.version)], wanted("suspend"))
+    assert "changed since" in done.error
+    assert sanctions.standing(SYSTEM, case.sender_id).suspended_until is None
 
 
 def test_help_is_offered(people):
@@ -351,6 +442,61 @@ def test_what_was_not_against_anybody_is_not_appealed(people):
         decision_services.appeal(ana, sent.id, "What is it?")
 
 
+def test_staff_record_the_appeal_of_who_cannot_come_in_and_somebody_else_decides(people, world):
+    _, case = reported(*people)
+    mona, otto = moderator(), moderator("otto")
+    case_services.act(mona, case.pk, case.version, wanted("suspend", days=None))
+    world.advance(minutes=1)
+    told()
+    appealed = case_services.record_appeal(mona, case.pk, fresh(case).version, "It was a quotation.")
+    assert (appealed.state, appealed.appealed) == ("open", True)
+    with pytest.raises(Conflict, match="changed since"):
+        case_services.record_appeal(mona, case.pk, case.version + 1, "It was a quotation.")
+    case_services.record_appeal(mona, case.pk, appealed.version, "It was a quotation.")
+    with pytest.raises(Conflict, match="appealed already"):
+        case_services.record_appeal(mona, case.pk, appealed.version, "And another word")
+    assert fresh(case).version == appealed.version
+    assert not [event for event in told() if event.type == "case.decided"]
+    item = table.case(SYSTEM, case.room_id, case.seq)
+    assert (item.appeal, item.sender_id) == ("It was a quotation.", case.sender_id)
+    steps = [(step.who, step.action) for step in evidence_services.evidence(otto, case.pk).history]
+    assert steps == [("mona", "suspend"), ("mona", "appeal")]
+    with pytest.raises(Forbidden, match="Somebody else"):
+        case_services.act(mona, case.pk, appealed.version, wanted("warn"))
+    case_services.act(otto, case.pk, appealed.version, wanted("warn"))
+    assert sanctions.standing(SYSTEM, case.sender_id).suspended_until is None
+
+
+def test_the_history_says_that_a_member_appealed(people, world):
+    (ana, *_), _ = people
+    sent, case = reported(*people)
+    case_services.act(mona := moderator(), case.pk, case.version, wanted("warn"))
+    world.advance(minutes=1)
+    decision_services.appeal(ana, sent.id, "No!")
+    assert [step.who for step in evidence_services.evidence(mona, case.pk).history] == ["mona", ana.user_id]
+
+
+def test_who_may_not_or_where_nothing_was_decided_no_appeal_is_recorded(people):
+    (ana, bia, *_), _ = people
+    _, case = reported(*people)
+    mona = moderator()
+    with pytest.raises(Conflict, match="No decision"):
+        case_services.record_appeal(mona, case.pk, case.version, "No!")
+    case_services.act(mona, case.pk, case.version, wanted("redact"))
+    version = fresh(case).version
+    for refused in (staff("sam", "view_case"), moderator(ana.user_id), moderator(bia.user_id)):
+        with pytest.raises(Forbidden):
+            case_services.record_appeal(refused, case.pk, version, "No!")
+    for wrong in ("", "x" * 1001):
+        with pytest.raises(Invalid):
+            case_services.record_appeal(mona, case.pk, version, wrong)
+    with pytest.raises(Forbidden):
+        decision_services.record_appeal(ana, case.room_id, case.seq, "No!")
+    with pytest.raises(NotFound):
+        case_services.record_appeal(mona, 404, 1, "No!")
+    assert fresh(case).version == version
+
+
 # The queue -----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -378,7 +524,7 @@ def test_the_row_ends_as_the_newest_item_says_in_whatever_order_it_is_told(order
         report(reporter, sent.id, "Rude")
         items.append(table.case(SYSTEM, room, 1))
     for place in [*order, *again]:
-        case_services._project(SYSTEM, items[place])
+        case_rows._project(SYSTEM, items[place])
     case = Case.objects.get(room_id=room)
     assert (case.source_version, case.reports, case.version) == (5, 5, 1)
 
@@ -391,9 +537,38 @@ def test_a_new_report_opens_a_decided_case_again_and_only_once(people):
     version = fresh(case).version
     report(crowd[2], sent.id, "Rude, again")
     for _ in range(3):
-        case_services.project(SYSTEM, room, case.seq)
+        case_rows.project(SYSTEM, room, case.seq)
     assert (fresh(case).state, fresh(case).version) == ("open", version + 1)
     assert fresh(case).score == 0.3  # what was dismissed does not count against it any more
+
+
+@pytest.mark.parametrize("decided", [False, True])
+@pytest.mark.parametrize("finds", ["feed", "repair"])
+def test_what_is_reported_again_after_the_table_forgot_its_case_is_in_the_queue(people, world, settings, decided, finds):
+    """The message is kept for longer than its case, whose item begins at version 1 again."""
+    settings.MODERATION_RETENTION_DAYS = 30
+    crowd, room = people
+    sent, case = reported(crowd, room, by=3)
+    mona = moderator()
+    if decided:
+        for action in ("warn", "dismiss", "warn"):
+            case_services.act(mona, case.pk, fresh(case).version, wanted(action))
+    world.advance(days=31)
+    report(crowd[1], sent.id, "Rude, again")
+    if finds == "feed":
+        follow()
+    else:
+        case_services.repair(SYSTEM)
+    again = fresh(case)
+    assert (again.state, again.reports, again.source_version, again.openings) == ("open", 1, 1, 0)
+    assert (again.opened_at, again.outcome) == (world.now(), "")
+    for _ in range(2):
+        case_services.repair(SYSTEM)
+        case_rows.project(SYSTEM, room, case.seq)
+    assert fresh(case).version == again.version
+    case_services.act(mona, case.pk, again.version, wanted("redact"))
+    assert text_of(crowd[1], sent) == ("", "redacted")
+    assert fresh(case).outcome == "redacted"
 
 
 @pytest.mark.parametrize("action", ACTIONS)

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat import decision_services
+from chat import decision_services, moderation_services, repository
 from chat import message_services as messages
 from chat import moderation_repository as table
 from chat.decision_services import Ruling
 from chat.moderation_domain import NEWCOMER, case_score, hides, report_weight
 from chat.moderation_items import ReporterRecord
-from chat.moderation_services import report
+from chat.moderation_services import report, review_message
 from goalgraph import wiring
 from goalgraph.auth.actor import SYSTEM
 from goalgraph.table import table as open_table
@@ -105,6 +105,64 @@ def test_an_urgent_message_is_not_hidden_by_reports_nor_for_a_card_in_it():
         case = table.case(SYSTEM, room, int(sent.seq))
         assert (case.urgent, case.outcome, case.state) == (True, None, "open")
         assert "4111" not in case.text
+
+
+def test_a_cry_for_help_that_reports_hid_before_its_review_comes_back_and_is_urgent():
+    people, room = hall(9)
+    for text in (CRY, f"{CRY}, take my card 4111 1111 1111 1111"):
+        sent = messages.send(people[0], room, text)
+        messages.react(people[1], sent.id, "❤️")
+        for reporter in people[1:8]:
+            report(reporter, sent.id, "Worried")
+        assert text_of(people[1], sent) == ("", "redacted")
+        work()
+        assert text_of(people[1], sent) == (text, "sent")
+        assert messages.history(people[1], room)[-1].reactions == {"❤️": 1}
+        case = table.case(SYSTEM, room, int(sent.seq))
+        assert (case.urgent, case.outcome, case.state, case.may_be_appealed) == (True, None, "open", None)
+        assert "self_harm" in case.reasons
+        assert wiring.live().announced[-1].event.kind == "restored"
+        made = decision_services.decisions(SYSTEM, room, int(sent.seq))
+        assert sorted((each.action, each.effect) for each in made) == [("dismiss", "restored"), ("hide", "redacted")]
+        review_message(SYSTEM, room, int(sent.seq))
+        report(people[8], sent.id, "Worried")
+        assert text_of(people[1], sent) == (text, "sent")
+        assert len(decision_services.decisions(SYSTEM, room, int(sent.seq))) == 2
+
+
+def test_a_cry_for_help_that_reports_hide_during_its_review_comes_back():
+    people, room = hall(8)
+    sent = messages.send(people[0], room, CRY)
+    judged = repository.message(SYSTEM, room, 1)
+    for reporter in people[1:]:
+        report(reporter, sent.id, "Worried")
+    moderation_services._act(SYSTEM, judged, wiring.moderator().review(CRY))
+    assert text_of(people[1], sent) == (CRY, "sent")
+    assert table.case(SYSTEM, room, 1).urgent
+
+
+def test_what_else_reports_hid_before_its_review_stays_away_and_the_moderators_learn_what_it_is():
+    people, room = hall(8)
+    for text, reason in ((RUDE, "profanity:en"), ("4111 1111 1111 1111", "card")):
+        sent = messages.send(people[0], room, text)
+        for reporter in people[1:]:
+            report(reporter, sent.id, "Rude")
+        work()
+        assert text_of(people[1], sent) == ("", "redacted")
+        case = table.case(SYSTEM, room, int(sent.seq))
+        assert (case.outcome, case.reasons, case.urgent) == ("hidden", [reason], False)
+        review_message(SYSTEM, room, int(sent.seq))
+        assert table.case(SYSTEM, room, int(sent.seq)).version == case.version
+
+
+def test_a_cry_for_help_that_moderators_redacted_stays_away():
+    people, room = hall(8)
+    sent = messages.send(people[0], room, CRY)
+    for reporter in people[1:]:
+        report(reporter, sent.id, "Worried")
+    decision_services.decide(SYSTEM, room, 1, Ruling("d-1", 1, "redact", "other", "Seen"))
+    work()
+    assert text_of(people[1], sent) == ("", "redacted")
 
 
 def dismiss(room: str, number: int = 1) -> None:

@@ -1,7 +1,8 @@
 """A partner sees and touches only their own company's rows: every address of the back office, as everybody, reading and writing.
 
 The addresses are read off the admin site, so a new page is in the matrix by being there. Every text of the other company holds `MARK`;
-where it turns up in an answer, or a row of that company changes, something leaks. The other company's own owner, the platform's
+where it turns up in an answer, or a row of that company changes, something leaks. The names of the platform's staff hold `PLATFORM`, and
+no company finds them: on its own pages neither. The other company's own owner, the platform's
 reviewers and a superuser are walked too: they find the mark, so the search for it works.
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
@@ -28,6 +30,7 @@ from tests.offers.backoffice_world import company, live, partner, staff, superus
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
 
 MARK = "zqforeign"
+PLATFORM = "zqplatform"
 SEARCH = "zqfor"
 """Finds the mark, and is not the mark: pages show what was searched for."""
 ABSENT = "01a20000-0000-7000-8000-000000000000"
@@ -50,7 +53,8 @@ class Stage:
     """Two companies with an offer each, live and with figures; the second one's is what nobody of the first may find."""
 
     def __init__(self) -> None:
-        self.people: dict[str, User] = {"moderator": staff("moderator", "moderator"), "superuser": superuser()}
+        self.people: dict[str, User] = {"moderator": staff(f"{PLATFORM}-moderator", "moderator"), "ops": staff(f"{PLATFORM}-ops", "ops")}
+        self.people["superuser"] = superuser()
         self.own, self.foreign = company("Runwell"), company(f"{MARK} company", url=f"https://{MARK}.example/")
         for role in ("owner", "editor", "analyst"):
             self.people[role] = partner(role, self.own, role)
@@ -64,6 +68,9 @@ class Stage:
         authoring.pause(self.people["partner2"], self.offer.pk, f"{MARK} pause")
         authoring.reject(self.people["moderator"], self.offer.pk, f"{MARK} reason")
         authoring.submit(self.people["partner2"], self.offer.pk)
+        self.own_membership = Membership.objects.get(user=self.people["owner"])
+        for row in (self.own, self.own_membership, self.own_offer, self.foreign, self.membership, self.offer):
+            LogEntry.objects.log_actions(self.people["ops"].pk, [row], CHANGE, "Changed.", single_object=True)
         today = wiring.clock().now().date()
         Day.objects.create(offer=self.offer, day=today, views=918_273, clicks=5_647, reach=64_738)
 
@@ -115,21 +122,22 @@ def _text(pattern: Any) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", r"<\1>", str(pattern))
 
 
-def addresses(stage: Stage) -> list[tuple[str, str]]:
-    """Each pattern with the other company's ids filled in, beside the same address of what is not there."""
+def addresses(stage: Stage, *, own: bool = False) -> list[tuple[str, str]]:
+    """Each pattern with the other company's ids filled in (`own`: the first one's), beside the same address of what is not there."""
+    offer, of, membership = (stage.own_offer, stage.own, stage.own_membership) if own else (stage.offer, stage.foreign, stage.membership)
     types = {model: ContentType.objects.get_for_model(model).pk for model in (Offer, Company, Membership)}
-    ids = {"offer": stage.offer.pk, "company": stage.foreign.pk, "membership": stage.membership.pk}
+    ids = {"offer": offer.pk, "company": of.pk, "membership": membership.pk}
     values: dict[str, list[tuple[Any, Any]]] = {
         "action": [(action, action) for action in authoring.ACTIONS],
         "app_label": [("offers", "offers")],
-        "url": [(f"offers/offer/{stage.offer.pk}", f"offers/offer/{ABSENT}")],
-        "id": [(stage.people["partner2"].pk, NO_ROW)],
-        "user_id": [(stage.people["partner2"].pk, NO_ROW)],
+        "url": [(f"offers/offer/{offer.pk}", f"offers/offer/{ABSENT}")],
+        "id": [(membership.user_id, NO_ROW)],
+        "user_id": [(membership.user_id, NO_ROW)],
     }
     found: list[tuple[str, str]] = []
     for pattern, names in patterns():
         model = re.match(r"/admin/offers/(\w+)/", pattern)
-        object_ids = [(ids[model[1]], str(NO_ROW) if model[1] == "membership" else ABSENT)] if model else [(stage.offer.pk, ABSENT)]
+        object_ids = [(ids[model[1]], str(NO_ROW) if model[1] == "membership" else ABSENT)] if model else [(offer.pk, ABSENT)]
         filled = [(pattern, pattern)]
         left = list(names)
         if {"content_type_id", "object_id"} <= set(names):
@@ -207,7 +215,7 @@ def test_nothing_of_the_other_company_is_read(who: str, stage: Stage):
 
     for address, absent in [*addresses(stage), *queries(stage)]:
         there = seen(client.get(address))
-        if MARK in there or re.search(r"918,?273|64,?738", there):
+        if MARK in there or PLATFORM in there or re.search(r"918,?273|64,?738", there):
             leaks.append(address)
         if there.startswith("5"):
             faults.append(address)
@@ -250,6 +258,20 @@ def test_those_who_may_find_it_which_shows_that_the_search_works(who: str, stage
     offer = f"/admin/offers/offer/{stage.offer.pk}/"
     assert {"/admin/offers/offer/", f"{offer}change/", f"{offer}history/", f"{offer}statistics/"} <= found
     assert ("/admin/offers/offer/review/" in found) is (who != "partner2")
+
+
+@pytest.mark.parametrize("who", ["owner", "editor", "analyst"])
+def test_who_of_the_platforms_staff_did_something_is_not_told_on_own_pages(who: str, stage: Stage):
+    client = stage.browser(who)
+    assert [address for address, _ in addresses(stage, own=True) if PLATFORM in seen(client.get(address))] == []
+
+
+@pytest.mark.parametrize("who", ["ops", "superuser"])
+def test_the_platforms_staff_find_each_other_which_shows_that_the_search_works(who: str, stage: Stage):
+    client = stage.browser(who)
+    found = {address for address, _ in addresses(stage, own=True) if PLATFORM in seen(client.get(address))}
+    pages = {f"/admin/offers/{kind}/{pk}/history/" for kind, pk in (("company", stage.own.pk), ("membership", stage.own_membership.pk))}
+    assert pages | {f"/admin/offers/offer/{stage.own_offer.pk}/history/"} <= found
 
 
 def test_owners_still_find_their_own(stage: Stage):

@@ -335,7 +335,8 @@ def test_the_chart_and_the_table_show_days_and_keep_small_ones_to_themselves(cou
     assert 'aria-label="Views per day, at most 40"' in body
     assert "<title>2027-07-01: 40</title>" in body
     assert browser(owner).get(change(counted, "statistics/?days=90")).content.decode().count("<rect") == 4 * 90
-    assert browser(owner).get(change(counted, "statistics/?days=x")).content.decode().count("<rect") == 4 * 30
+    for odd in ("x", "9" * 5000, "07", "-7", "\u0667"):
+        assert browser(owner).get(change(counted, f"statistics/?days={odd}")).content.decode().count("<rect") == 4 * 30
 
 
 def test_the_list_sums_only_what_may_be_shown(counted: Offer, owner: User):
@@ -372,12 +373,39 @@ def test_owners_change_roles(owner: User, runwell: Company):
     member = Membership.objects.get(user=editor)
     address = f"/admin/offers/membership/{member.pk}/change/"
 
-    browser(owner).post(address, {"role": "analyst", "active": "on"})
+    browser(owner).post(address, {"role": "analyst", "active": "on", "rev": 1})
     assert Membership.objects.get(user=editor).role == "analyst"
-    assert browser(editor).post(address, {"role": "owner", "active": "on"}).status_code == 403
-    own = browser(owner).post(f"/admin/offers/membership/{Membership.objects.get(user=owner).pk}/change/", {"role": "analyst"})
+    assert browser(editor).post(address, {"role": "owner", "active": "on", "rev": 2}).status_code == 403
+    own = browser(owner).post(f"/admin/offers/membership/{Membership.objects.get(user=owner).pk}/change/", {"role": "analyst", "rev": 1})
     assert "You cannot change your own role." in text_of(own)
     assert browser(owner).get("/admin/offers/membership/add/").status_code == 403
+
+
+def test_a_stale_form_brings_nobody_back(owner: User, runwell: Company):
+    """The owner's page was open, with the switch on, when the platform took the role away."""
+    editor, ops = partner("editor", runwell, "editor"), staff("ops", "ops")
+    address = f"/admin/offers/membership/{Membership.objects.get(user=editor).pk}/change/"
+    assert 'name="rev" value="1"' in browser(owner).get(address).content.decode()
+    browser(ops).post(address, {"role": "editor", "rev": 1})
+
+    stale = browser(owner).post(address, {"role": "analyst", "active": "on", "rev": 1})
+    fresh = browser(owner).post(address, {"role": "analyst", "active": "on", "rev": 2})
+
+    assert "Somebody changed this role since you opened it." in text_of(stale)
+    assert "The platform&#x27;s staff bring people in, and back in." in text_of(fresh)
+    assert not Membership.objects.get(user=editor).active
+    browser(ops).post(address, {"role": "analyst", "active": "on", "rev": 2})
+    assert Membership.objects.get(user=editor).active
+
+
+def test_djangos_log_of_companies_and_roles_is_for_the_platforms_staff(owner: User, runwell: Company):
+    ops = staff("ops", "ops")
+    for row in (runwell, Membership.objects.get(user=owner)):
+        page = f"/admin/offers/{row._meta.model_name}/{row.pk}/"
+        assert browser(owner).get(f"{page}history/").status_code == 403
+        assert "history/" not in browser(owner).get(f"{page}change/").content.decode()
+        assert browser(ops).get(f"{page}history/").status_code == 200
+        assert "history/" in browser(ops).get(f"{page}change/").content.decode()
 
 
 # Markup --------------------------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
+from django.db import connection
 from django.test import override_settings
 
 from goalgraph import wiring
@@ -15,7 +16,7 @@ from goalgraph.errors import Conflict, Forbidden, GoalGraphError, Invalid, NotFo
 from offers import access, publishing_services, states
 from offers import authoring_services as authoring
 from offers import company_services as companies
-from offers.models import Company, Decision, Membership, Offer
+from offers.models import Company, Day, Decision, Membership, Offer
 from tests.fixtures import FakeClock
 from tests.offers.backoffice_world import FakeLinkChecker, ahead, company, complete, draft, live, partner, picture, staff, superuser
 
@@ -137,6 +138,23 @@ def test_the_platform_pauses_what_has_used_up_its_budget_and_its_company_may_res
     assert authoring.resume(owner, offer.pk).state == "live"
     assert now(offer).pause_reason == ""
     assert not authoring.pause_by_platform("nobody", "x")
+
+
+def test_why_it_was_paused_stays_when_a_cap_is_edited_and_it_resumes_when_there_is_something_left(
+    owner: User, reviewer: User, runwell: Company, world: FakeClock
+):
+    offer = live(owner, runwell, reviewer, total_views=100)
+    Day.objects.create(offer=offer, day=world.now().date(), views=120, reach=50)
+    authoring.pause_by_platform(offer.pk, "budget")
+
+    assert authoring.edit_offer(owner, offer.pk, total_views=110).pause_reason == "budget"
+    with pytest.raises(Invalid):
+        authoring.resume(owner, offer.pk)
+    assert (now(offer).state, now(offer).pause_reason) == ("paused", "budget")
+
+    authoring.edit_offer(owner, offer.pk, total_views=200)
+    resumed = authoring.resume(owner, offer.pk)
+    assert (resumed.state, resumed.pause_reason) == ("live", "")
 
 
 # What is missing, and what is wrong -----------------------------------------------------------------------------------------------------
@@ -455,6 +473,60 @@ def test_owners_look_after_who_works_for_their_company(owner: User, runwell: Com
     ):
         with pytest.raises(refusal):
             companies.set_membership(somebody, runwell.pk, whom, role="editor")
+
+
+def test_who_left_is_brought_back_by_the_platform_alone(owner: User, runwell: Company):
+    ops, editor = staff("ops", "ops"), partner("editor", runwell, "editor")
+    companies.set_membership(ops, runwell.pk, editor, role="editor", active=False)
+
+    with pytest.raises(Forbidden):
+        companies.set_membership(owner, runwell.pk, editor, role="editor")
+    assert not Membership.objects.get(user=editor).active
+
+    companies.set_membership(ops, runwell.pk, editor, role="editor")
+    assert Membership.objects.get(user=editor).active
+
+
+def test_a_role_that_was_changed_meanwhile_is_not_overwritten(owner: User, runwell: Company):
+    editor = partner("editor", runwell, "editor")
+    first = companies.set_membership(owner, runwell.pk, editor, role="analyst", rev=1)
+    assert first.rev == 2
+
+    with pytest.raises(Conflict):
+        companies.set_membership(owner, runwell.pk, editor, role="owner", rev=1)
+    assert companies.set_membership(owner, runwell.pk, editor, role="analyst", rev=2).rev == 2, "nothing was changed"
+    assert Membership.objects.get(user=editor).role == "analyst"
+
+
+def test_two_owners_who_take_each_others_role_away_at_once_leave_one(owner: User, runwell: Company):
+    other, late = partner("other", runwell), []
+
+    def meanwhile(execute: Any, sql: str, *args: Any) -> Any:
+        """What the other owner does just before the first one's transaction begins."""
+        if sql.startswith("SAVEPOINT") and not late:
+            late.append(True)
+            companies.set_membership(other, runwell.pk, owner, role="analyst")
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(meanwhile), pytest.raises(Forbidden):
+        companies.set_membership(owner, runwell.pk, other, role="analyst")
+
+    assert [each.user for each in Membership.objects.filter(role="owner", active=True)] == [other]
+
+
+@pytest.mark.parametrize("change", [{"role": "analyst"}, {"role": "owner", "active": False}])
+def test_a_company_always_keeps_an_owner(owner: User, runwell: Company, change: dict[str, Any]):
+    ops, gone = staff("ops", "ops"), partner("gone", runwell)
+    gone.is_active = False
+    gone.save()
+
+    with pytest.raises(Invalid):
+        companies.set_membership(ops, runwell.pk, owner, **change)
+    assert Membership.objects.get(user=owner).role == "owner"
+
+    companies.set_membership(ops, runwell.pk, partner("next", runwell, "editor"), role="owner")
+    companies.set_membership(ops, runwell.pk, owner, **change)
+    assert not access.works_for(owner, frozenset({"owner"})).exists()
 
 
 def test_the_platform_brings_staff_into_companies(runwell: Company):

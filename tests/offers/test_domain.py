@@ -247,12 +247,12 @@ BOUNDS = Bounds(
     budget_cents=10_000, cost_per_click_cents=100, daily_clicks=20, total_views=1000, valid_from=NOW, valid_to=NOW + timedelta(days=10)
 )
 FREE_OF_BOUNDS = Bounds(None, 100, None, None, NOW, None)
-uses = st.builds(Used, views=st.integers(0, 2000), clicks=st.integers(0, 200), clicks_today=st.integers(0, 30))
+uses = st.builds(Used, views=st.integers(0, 2000), spent_cents=st.integers(0, 20_000), clicks_today=st.integers(0, 30))
 
 
 @pytest.mark.parametrize(
     ("used", "expected"),
-    [(Used(clicks=99), False), (Used(clicks=100), True), (Used(views=999), False), (Used(views=1000), True)],
+    [(Used(spent_cents=9900), False), (Used(spent_cents=9901), True), (Used(views=999), False), (Used(views=1000), True)],
 )
 def test_an_offer_is_used_up_when_no_click_or_view_is_left(used: Used, *, expected: bool) -> None:
     assert used_up(BOUNDS, used) is expected
@@ -260,8 +260,8 @@ def test_an_offer_is_used_up_when_no_click_or_view_is_left(used: Used, *, expect
 
 
 def test_a_budget_that_a_click_would_exceed_is_used_up() -> None:
-    assert used_up(replace(BOUNDS, budget_cents=150), Used(clicks=1))
-    assert not used_up(replace(BOUNDS, budget_cents=0, cost_per_click_cents=0), Used(clicks=1))
+    assert used_up(replace(BOUNDS, budget_cents=150), Used(spent_cents=100))
+    assert not used_up(replace(BOUNDS, budget_cents=0, cost_per_click_cents=0), Used(spent_cents=1))
 
 
 @given(uses, st.timedeltas(timedelta(0), timedelta(days=12)))
@@ -271,16 +271,16 @@ def test_a_pace_is_a_quarter_and_zero_only_when_the_day_is_full(used: Used, gone
     assert (found == 0) is (used.clicks_today >= 20)
 
 
-@given(uses, st.integers(0, 50), st.integers(0, 500), st.timedeltas(timedelta(0), timedelta(days=12)))
-def test_more_use_never_goes_faster_and_more_time_never_slower(used: Used, clicks: int, views: int, gone: timedelta) -> None:
+@given(uses, st.integers(0, 5000), st.integers(0, 500), st.timedeltas(timedelta(0), timedelta(days=12)))
+def test_more_use_never_goes_faster_and_more_time_never_slower(used: Used, spent: int, views: int, gone: timedelta) -> None:
     found = pace(BOUNDS, used, NOW + gone)
-    more = replace(used, clicks=used.clicks + clicks, views=used.views + views)
+    more = replace(used, spent_cents=used.spent_cents + spent, views=used.views + views)
     assert pace(BOUNDS, more, NOW + gone) <= found
     assert pace(BOUNDS, used, NOW + gone + timedelta(hours=5)) >= found
 
 
 def test_who_is_on_time_goes_at_full_pace_and_who_is_ahead_slower() -> None:
     half = NOW + timedelta(days=5)
-    assert pace(BOUNDS, Used(clicks=50), half) == 1.0
-    assert pace(BOUNDS, Used(clicks=90), half) == 0.5
-    assert pace(FREE_OF_BOUNDS, Used(clicks=9999), half) == 1.0
+    assert pace(BOUNDS, Used(spent_cents=5000), half) == 1.0
+    assert pace(BOUNDS, Used(spent_cents=9000), half) == 0.5
+    assert pace(FREE_OF_BOUNDS, Used(spent_cents=999_900), half) == 1.0

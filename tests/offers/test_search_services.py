@@ -16,7 +16,7 @@ from goalgraph.errors import Invalid, RateLimited
 from goalgraph.graphql.context import Context
 from goalgraph.graphql.schema import schema
 from goalgraph.table.cursors import InvalidCursor
-from offers import feed_services, indexing_services, search_services
+from offers import feed_services, indexing_services, link_services, search_services
 from offers.items import Offer
 from tests.contracts.table_items import ON_A_FIXTURE
 from tests.fixtures import FakeClock, new_user
@@ -101,6 +101,20 @@ def test_a_hidden_company_is_not_found(ana):
     feed_services.hide_company(ana, "runwell")
 
     assert titles(ana, "yoga") == ["Yoga elsewhere"]
+
+
+def test_what_rests_is_not_found_and_opens_by_its_id(ana):
+    """Its day's clicks are made, or the member saw it as often as they may today."""
+    rests, tired = offered("Yoga rests", pace=0), offered("Yoga tired")
+    offered("Yoga")
+    assert set(titles(ana, "yoga")) == {"Yoga", "Yoga tired"}
+    for _ in range(settings.OFFER_VIEWS_PER_DAY):
+        token = link_services.view_url(ana, tired.offer_id, link_services.new_link_id()).rpartition("/")[2].removesuffix(".gif")
+        assert link_services.see(link_services.read(token, "view"))
+
+    assert titles(ana, "yoga") == ["Yoga"]
+    assert set(titles(runner(new_user()), "yoga")) == {"Yoga", "Yoga tired"}
+    assert [feed_services.offer(ana, each.offer_id).offer.title for each in (rests, tired)] == ["Yoga rests", "Yoga tired"]
 
 
 def test_the_table_decides_what_is_so_now(ana):

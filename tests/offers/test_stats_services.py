@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.db.models import F
 from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ from goalgraph.errors import Invalid
 from goalgraph.feed.events import Event
 from goalgraph.ids import id_of
 from goalgraph.tasks import roll_up_offers
-from offers import link_services, pacing_services, publishing_services, stats_services
+from offers import link_services, pacing_services, publishing_services, stats_services, usage
 from offers.domain import CLICK, VIEW
 from offers.handlers import HANDLERS
 from offers.models import Company, Day, Offer, Reach, Touch
@@ -210,6 +211,8 @@ def test_whoever_dies_at_any_statement_has_counted_nothing_or_all() -> None:
 def file_database(tmp_path: Path, django_db_blocker: Any) -> Iterator[None]:
     """The tables of statistics in a file, as `make run` has them, where threads and processes have connections of their own."""
     settings, thread_own = connections.settings["default"], connections["default"]
+    if thread_own.vendor != "sqlite":
+        pytest.skip("NOT TESTED: this is about a file of SQLite, and the database is another one")
     name = settings["NAME"]
     with django_db_blocker.unblock():
         settings["NAME"] = str(tmp_path / "db.sqlite3")
@@ -342,8 +345,8 @@ def clicked(offer: Offer, times: int, day: date = TODAY) -> None:
 
 
 def test_an_offer_whose_budget_is_used_up_is_paused_and_leaves_the_feed() -> None:
-    offer = new_offer(budget_cents=1000, cost_per_click_cents=100)
-    clicked(offer, 9)
+    offer = new_offer(budget_cents=1200, cost_per_click_cents=100)
+    clicked(offer, 11)
     assert offer.state == "live"
 
     tell(touched(offer, "one more", CLICK))
@@ -356,8 +359,10 @@ def test_an_offer_whose_budget_is_used_up_is_paused_and_leaves_the_feed() -> Non
 
 
 def test_a_full_day_rests_until_tomorrow(memory_world: FakeClock) -> None:
-    offer = new_offer(daily_clicks=3)
-    clicked(offer, 3)
+    offer = new_offer(daily_clicks=10)
+    clicked(offer, 9)
+    assert offer.pace == 1.0
+    clicked(offer, 10)
     assert (offer.pace, offer.state) == (0.0, "live")
     rev = offer.rev
     roll_up_offers()
@@ -377,6 +382,62 @@ def test_an_offer_ahead_of_its_time_is_slowed_down_and_then_catches_up(memory_wo
     memory_world.advance(days=5)
     clicked(offer, 0)
     assert offer.pace == 1.0
+
+
+def test_a_cap_that_is_moved_about_finds_nothing_of_a_day_without_figures() -> None:
+    """Whatever stands in the caps, nine members leave the offer as it is; the tenth makes it a day that is told."""
+    offers = [new_offer(total_views=1), new_offer(daily_clicks=1), new_offer(budget_cents=1, cost_per_click_cents=1)]
+    for offer in offers:
+        tell(*(touched(offer, f"u{member}", kind) for member in range(9) for kind in (VIEW, CLICK)))
+    roll_up_offers()
+    assert [(row.state, row.pace) for row in Offer.objects.order_by("pk")] == [("live", 1.0)] * 3
+
+    for offer in offers:
+        tell(touched(offer, "u9"))
+    roll_up_offers()
+    for offer in offers:
+        offer.refresh_from_db()
+    assert [(offer.state, offer.pace) for offer in offers] == [("paused", 1.0), ("live", 0.0), ("paused", 1.0)]
+
+
+def test_a_click_costs_what_it_cost_when_it_came() -> None:
+    offer = new_offer(budget_cents=2000, cost_per_click_cents=100)
+    clicked(offer, 10)
+    Offer.objects.update(cost_per_click_cents=1)
+    clicked(offer, 30)
+
+    assert Day.objects.get().spent_cents == 10 * 100 + 20 * 1
+    Offer.objects.update(cost_per_click_cents=200)
+    clicked(offer, 0)
+    assert offer.state == "live", "dearer clicks do not make those before them dearer"
+
+
+@pytest.mark.parametrize("bounds", [{"total_views": 10}, {"daily_clicks": 10}])
+def test_an_offer_whose_bounds_are_raised_meanwhile_is_left_alone(bounds: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pacing has read the rows of its chunk when the company raises the bound."""
+    offer, real = new_offer(**bounds), usage.used
+
+    def meanwhile(*args: Any) -> Any:
+        Offer.objects.update(rev=F("rev") + 1, **dict.fromkeys(bounds, 10_000))
+        return real(*args)
+
+    tell(*(touched(offer, f"u{number}", kind) for number in range(10) for kind in (VIEW, CLICK)))
+    stats_services.roll_up()
+    monkeypatch.setattr(usage, "used", meanwhile)
+    pacing_services.pace_all()
+
+    offer.refresh_from_db()
+    assert (offer.state, offer.pace, offer.rev) == ("live", 1.0, 2)
+
+
+def test_all_offers_are_paced_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing_services, "_CHUNK", 2)
+    for _ in range(5):
+        Day.objects.create(offer=new_offer(total_views=1), day=TODAY, views=10, reach=10)
+
+    pacing_services.pace_all()
+
+    assert set(Offer.objects.values_list("state", flat=True)) == {"paused"}
 
 
 def test_offers_without_bounds_are_left_alone() -> None:

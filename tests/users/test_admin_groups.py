@@ -4,11 +4,13 @@ import importlib
 
 import pytest
 from django.apps import apps
+from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
 
 pytestmark = pytest.mark.django_db
 
+OURS = ["billing", "chat", "offers", "users"]
 PARTNER = {"offers.view_company", "offers.view_membership", "offers.view_offer", "offers.add_offer", "offers.change_offer"}
 MODERATOR = {
     "chat.view_case",
@@ -39,7 +41,6 @@ OPS = {
     "offers.change_membership",
     "offers.view_offer",
     "offers.review_offer",
-    *(f"djstripe.view_{model}" for model in ("charge", "customer", "event", "invoice", "price", "product", "refund", "subscription")),
 }
 
 
@@ -60,9 +61,17 @@ def test_nobody_may_delete_or_make_themselves_more_than_they_are() -> None:
     assert not {name for name in given if name.startswith("auth.") and not name.startswith("auth.view_")}
 
 
+def test_what_a_group_may_see_of_libraries_has_a_page() -> None:
+    """Where we take a library's page away, as dj-stripe's, nobody keeps a permission for it."""
+    pages = {(model._meta.app_label, model._meta.model_name) for model in admin.site._registry}
+    given = Permission.objects.filter(group__isnull=False).exclude(content_type__app_label__in=OURS).select_related("content_type")
+
+    assert {(one.content_type.app_label, one.content_type.model) for one in given} == {("auth", "group"), ("auth", "user")} & pages
+
+
 def test_each_permission_that_is_ours_is_one_that_a_model_asks_for() -> None:
     """No permission of ours was forgotten: what the models of our apps ask for, some group has."""
-    ours = Permission.objects.filter(content_type__app_label__in=["billing", "chat", "offers", "users"])
+    ours = Permission.objects.filter(content_type__app_label__in=OURS)
     asked = {f"{one.content_type.app_label}.{one.codename}" for one in ours.select_related("content_type")}
 
     assert asked - PARTNER - MODERATOR - SUPPORT - OPS == set()

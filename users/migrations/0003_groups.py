@@ -9,7 +9,6 @@ VIEWED_BY_OPS = {
     "auth": ["group", "user"],
     "billing": ["account"],
     "chat": ["case", "caseaction", "urgentcase"],
-    "djstripe": ["charge", "customer", "event", "invoice", "price", "product", "refund", "subscription"],
     "offers": ["company", "membership", "offer"],
     "users": ["member", "staffaction"],
 }
@@ -64,7 +63,6 @@ class Migration(migrations.Migration):
         ("contenttypes", "0002_remove_content_type_name"),
         ("billing", "__first__"),
         ("chat", "__first__"),
-        ("djstripe", "__first__"),
         ("offers", "__first__"),
     ]
 

@@ -1,7 +1,7 @@
 """What `make run` starts: everything embedded, in order, until Ctrl-C.
 
     ports free? -> AWS emulator, Redis and the stand-in for Stripe -> migrate, create_table, create_queues, create_feed,
-    create_mail_identity, create_plans, seed_demo (once) -> the Procfile's processes -> the box
+    create_buckets, create_mail_identity, create_plans, seed_demo (once) -> the Procfile's processes -> the box
 
 Ctrl-C, SIGTERM and a closed terminal stop all of it the other way round. Each child is in a process group of its own, so a signal from
 the terminal reaches this process alone. It starts no thread and imports no Django application.

@@ -1,5 +1,6 @@
 """`OpenSearch`: the `search` port on an OpenSearch domain, as Amazon OpenSearch Service runs it (docs/adr/0018-search.md)."""
 
+import re
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,12 +25,15 @@ FILLING_SECONDS = 900
 SEARCH_SECONDS, WRITE_SECONDS = 3, 20
 
 _CREATED, _REPLACED, _NEWER_IS_THERE, _NO_SUCH_ALIAS = 201, 200, 409, 404
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_GENERATION = re.compile(r"[0-9a-f]{12}")
 _DATES = ("valid_from", "valid_to", "public_from")
 
 
 class OpenSearch:
-    """Each filling makes an index `<name>-<generation>`. The alias `<name>` is what is searched, `<name>-building` what is being filled;
-    a document is written through both, so a search never sees an index that is half filled.
+    """Each filling makes an index `<name>--<generation>`. The alias `<name>` is what is searched, `<name>--building` what is being filled;
+    a document is written through both, so a search never sees an index that is half filled. No name holds `--`, so on a domain that
+    several installations share (`gg`, `gg-test`) nobody touches another's indexes. Raises ValueError for a `name` of another form.
 
     Versions are compared by OpenSearch itself (version_type external_gte). A document that was withdrawn stays as a mark, for OpenSearch
     forgets the version of one that was deleted after a minute (index.gc_deletes). With a `region`, requests are signed (SigV4) with the
@@ -37,6 +41,8 @@ class OpenSearch:
     """
 
     def __init__(self, *, url: str, name: str, region: str | None = None) -> None:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"an index is named like gg-offers: small letters and digits, single hyphens between them; not {name!r}")
         credentials = boto3.Session().get_credentials() if region else None
         if region and credentials is None:
             raise SearchUnavailable("there are no credentials of AWS")
@@ -46,7 +52,7 @@ class OpenSearch:
             timeout=SEARCH_SECONDS,
             max_retries=1,
         )
-        self._name, self._building = name, f"{name}-building"
+        self._name, self._building, self._all = name, f"{name}--building", f"{name}--*"
 
     def put(self, documents: Sequence[Document]) -> None:
         """What is being filled first: where it takes its place in between, the second write goes there."""
@@ -85,12 +91,12 @@ class OpenSearch:
     def _begin(self) -> str:
         if any(_age(found) < FILLING_SECONDS for found in self._indices(self._building).values()):
             raise SearchUnavailable("it is being filled already")
-        template = {"index_patterns": [f"{self._name}-*"], "template": {"settings": _settings(), "mappings": _mappings()}}
+        template = {"index_patterns": [self._all], "template": {"settings": _settings(), "mappings": _mappings()}}
         self._client.indices.put_index_template(name=self._name, body=template)
-        index = f"{self._name}-{uuid.uuid4().hex[:12]}"
+        index = f"{self._name}--{uuid.uuid4().hex[:12]}"
         self._client.indices.create(index=index)
         self._alias(
-            {"remove": {"index": f"{self._name}-*", "alias": self._building, "must_exist": False}},
+            {"remove": {"index": self._all, "alias": self._building, "must_exist": False}},
             {"add": {"index": index, "alias": self._building}},
         )
         return index
@@ -98,12 +104,17 @@ class OpenSearch:
     def _publish(self, index: str) -> None:
         """In one step, and only where no other filling has taken over: then `remove` fails, and with it the whole step."""
         self._client.indices.refresh(index=index)
-        others = [other for other in self._indices(f"{self._name}-*") if other != index]
+        others = [other for other in self._indices(self._all) if other != index and self._is_ours(other)]
         self._alias(
             {"remove": {"index": index, "alias": self._building, "must_exist": True}},
             {"add": {"index": index, "alias": self._name}},
             *({"remove_index": {"index": other}} for other in others),
         )
+
+    def _is_ours(self, index: str) -> bool:
+        """Whether a filling made it: what is removed is looked at twice."""
+        name, _, generation = index.rpartition("--")
+        return name == self._name and _GENERATION.fullmatch(generation) is not None
 
     def _indices(self, name: str) -> dict[str, Any]:
         try:

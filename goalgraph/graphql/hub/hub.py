@@ -9,7 +9,9 @@ from typing import Any, Generic, TypeVar
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from goalgraph.errors import GoalGraphError, Internal
+from goalgraph.auth.actor import Actor
+from goalgraph.auth.standing import present
+from goalgraph.errors import Forbidden, GoalGraphError, Internal
 from goalgraph.graphql.execution import in_thread
 from goalgraph.graphql.hub.presence import Attendance
 from goalgraph.graphql.hub.relay import Relay
@@ -26,6 +28,8 @@ GRACE = 10.0
 READY_SECONDS = 3.0
 HEALED_AT_ONCE = 8
 """Topics whose logs are read at the same time after the line was dead."""
+READS_OF_A_RECHECK = 2
+"""How the member stands, and whether they may still follow."""
 RECHECKED_AT_ONCE = 32
 """Followers whose permission is asked again in one go on a thread."""
 
@@ -133,7 +137,10 @@ class Hub:
     # The slow sweep --------------------------------------------------------------------------------------------------------------
 
     async def _tend(self) -> None:
-        """Once a second: leave empty topics, compare some topics to their logs, ask some followers' permission again."""
+        """Once a second: leave empty topics, compare some topics to their logs, ask some followers' permission again.
+
+        Members who are suspended are found here where the word of it (`Live.dismiss`) was lost.
+        """
         sweep, recheck = Rounds[Topic](), Rounds[Follower]()
         while True:
             await asyncio.sleep(1)
@@ -143,7 +150,7 @@ class Hub:
                 for topic in sweep.due(self._ordered, settings.LIVE_SWEEP_SECONDS, budget):
                     if healing := topic.heal():
                         await asyncio.wait([healing], timeout=1)
-                await self._recheck(recheck.due(self._followers, settings.LIVE_RECHECK_SECONDS, budget))
+                await self._recheck(recheck.due(self._followers, settings.LIVE_RECHECK_SECONDS, max(1, budget // READS_OF_A_RECHECK)))
             except Exception:
                 logger.exception("a sweep of the hub failed")
 
@@ -171,9 +178,13 @@ class Hub:
     async def _recheck(followers: list[Follower]) -> None:
         if not followers:
             return
-        verdicts = await in_thread(lambda: [_allowed(follower) for follower in followers])
-        for follower, allowed in zip(followers, verdicts, strict=True):
-            if not allowed and follower.share:
+        verdicts = await in_thread(lambda: [(_suspended(follower.socket.actor), _allowed(follower)) for follower in followers])
+        for follower, (suspended, allowed) in zip(followers, verdicts, strict=True):
+            if not follower.share:
+                continue
+            if suspended:
+                follower.socket.suspend()
+            elif not allowed:
                 follower.end()
 
 
@@ -195,6 +206,16 @@ class Rounds(Generic[T]):
             self._each = min(budget, math.ceil(len(self._left) / max(seconds, 1)))
         part, self._left = self._left[: self._each], self._left[self._each :]
         return part
+
+
+def _suspended(actor: Actor) -> bool:
+    try:
+        present(actor)
+    except Forbidden:
+        return True
+    except Exception:
+        logger.exception("how a member stands was not found out")
+    return False
 
 
 def _allowed(follower: Follower) -> bool:

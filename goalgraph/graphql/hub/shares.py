@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import orjson
 
 from goalgraph import trace
+from goalgraph.auth.actor import Actor
 from goalgraph.errors import GoalGraphError, Internal
 from goalgraph.graphql.errors import rendered
 from goalgraph.graphql.subscriptions import Execute, Reset, Source
@@ -32,6 +33,10 @@ class Socket(Protocol):
     @property
     def user_id(self) -> str: ...
 
+    @property
+    def actor(self) -> Actor:
+        """The member as they stood when they signed in."""
+
     def frame(self, operation_id: str, body: str) -> Any:
         """What `push` takes, made of a result. Equal for sockets with an equal `dialect_name`."""
 
@@ -46,6 +51,9 @@ class Socket(Protocol):
 
     def end(self, operation_id: str, error: GoalGraphError | None) -> None:
         """The stream has ended, by `error` or in good order."""
+
+    def suspend(self) -> None:
+        """The member is suspended: close the connection, which ends all its streams."""
 
 
 class Follower:

@@ -187,6 +187,9 @@ class Socket(Outbox):
         else:
             self._say_errors(operation_id, [rendered(error)])
 
+    def suspend(self) -> None:
+        self.close(CloseCode.FORBIDDEN, "Suspended")
+
     def _say_errors(self, operation_id: str, errors: list[Any]) -> None:
         self.say(self.dialect.error(operation_id, errors))
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from goalgraph import wiring
 from goalgraph.auth.actor import Actor
 from goalgraph.backoffice import audit
-from tests.goalgraph.backoffice.staff import PASSWORD, admin_addresses, code_of, give_totp, new_browser, new_staff, sign_in
+from tests.goalgraph.backoffice.staff import PASSWORD, admin_addresses, code_of, give_totp, new_browser, new_staff, sign_in, wrong_code
 from users import services as users
 from users.models import AppendOnly, StaffAction
 
@@ -224,6 +224,31 @@ def test_sign_ins_and_second_factors_are_recorded(django_capture_on_commit_callb
         "Removed a second factor: Recovery codes.",
         "Signed out.",
     ]
+
+
+def test_each_wrong_code_is_recorded() -> None:
+    user, browser = new_staff(), new_browser()
+    secret = give_totp(user)
+    where = sign_in(browser, user)["Location"]
+    for _ in range(2):
+        browser.post(where, {"code": wrong_code(secret)})
+    browser.post(where, {"code": code_of(secret)})
+    browser.post("/accounts/2fa/reauthenticate/", {"code": wrong_code(secret)})
+
+    failed = "Failed at the second factor."
+    assert words() == [failed, failed, "Signed in.", failed]
+    first = StaffAction.objects.order_by("id")[0]
+    assert (first.staff_id, first.staff_name) == (user.pk, user.username)
+    assert first.address.endswith(".0/24")
+
+
+def test_wrong_codes_of_members_are_nobodys_business_here() -> None:
+    member, browser = new_staff(is_staff=False), new_browser()
+    secret = give_totp(member)
+    where = browser.post("/accounts/login/", {"login": member.username, "password": PASSWORD})["Location"]
+    assert "Incorrect code" in browser.post(where, {"code": wrong_code(secret)}).content.decode()
+
+    assert not StaffAction.objects.exists()
 
 
 def test_members_who_sign_in_are_nobodys_business_here() -> None:

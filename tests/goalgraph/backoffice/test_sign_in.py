@@ -1,13 +1,16 @@
 """The sign-in of staff, through its pages: who comes in, the second factor, the lock after five failures."""
 
 import logging
+import os
 import re
+from io import StringIO
 from typing import Any
 
 import pytest
 from allauth.core.internal import ratelimit
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import transaction
 from django.test import Client
 from redis.exceptions import ConnectionError as RedisAway
@@ -241,6 +244,23 @@ def test_a_secret_outlives_a_change_of_the_secret_key(settings: Any) -> None:
     assert user.authenticator_set.get(type="totp").wrap().validate_code(code_of(secret))
 
 
+def test_a_factor_that_cannot_be_read_is_named_and_can_be_removed(browser: Client, settings: Any) -> None:
+    """`SECRET_KEY` changed, and nobody kept the old one."""
+    user = new_staff()
+    secret = give_totp(user)
+    give_recovery_codes(user)
+    settings.SECRET_KEY = "another secret key of this test, which is long enough"
+    where = sign_in(browser, user)["Location"]
+
+    page = browser.post(where, {"code": code_of(secret)})
+
+    assert page.status_code == 200
+    assert "cannot be read any more" in text_of(page)
+    assert not inside(browser)
+    call_command("remove_second_factor", user.username, stdout=StringIO())
+    assert sign_in(new_browser(), user)["Location"] == "/admin/"
+
+
 def test_no_page_shows_what_is_secret_of_a_factor(browser: Client) -> None:
     assert not any("authenticator" in address for address in admin_addresses())
     assert all(model._meta.model_name != "authenticator" for model in admin.site._registry)
@@ -321,6 +341,38 @@ def test_a_failure_is_logged_without_what_was_typed(browser: Client, caplog: pyt
     assert record.data["from"].startswith("10.")  # type: ignore[attr-defined]
     assert record.data["from"].endswith(".0/24")  # type: ignore[attr-defined]
     assert user.username not in str(record.__dict__)
+
+
+def test_a_lock_is_logged_with_whom_it_concerns(browser: Client, caplog: pytest.LogCaptureFixture) -> None:
+    user = new_staff()
+    with caplog.at_level(logging.WARNING, "goalgraph.audit"):
+        fail(browser, user, 6)
+
+    *before, locked = [record.data for record in caplog.records if record.message == "staff.sign_in_refused"]  # type: ignore[attr-defined]
+    assert (locked["locked"], locked["user"]) == (True, user.pk)
+    assert not any(data["locked"] or "user" in data for data in before)
+    assert user.username not in str([record.__dict__ for record in caplog.records])
+
+
+def test_a_lock_of_a_name_that_nobody_has_names_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    nobody = User(username=f"correct-horse-{os.urandom(4).hex()}")  # a password, typed into the wrong field
+    with caplog.at_level(logging.WARNING, "goalgraph.audit"):
+        assert fail(new_browser(), nobody, 6).status_code == 429
+
+    assert caplog.records[-1].data["user"] is None  # type: ignore[attr-defined]
+    assert nobody.username not in str([record.__dict__ for record in caplog.records])
+
+
+def test_a_lock_of_the_second_factor_is_logged(browser: Client, caplog: pytest.LogCaptureFixture) -> None:
+    user = new_staff()
+    secret = give_totp(user)
+    where = sign_in(browser, user)["Location"]
+    with caplog.at_level(logging.WARNING, "goalgraph.audit"):
+        for _ in range(6):
+            browser.post(where, {"code": wrong_code(secret)})
+
+    (record,) = [record for record in caplog.records if record.message == "staff.second_factor_locked"]
+    assert record.data == {"user": user.pk}  # type: ignore[attr-defined]
 
 
 def test_without_redis_nobody_signs_in_and_the_page_says_so(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from django.test import override_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from goalgraph.auth.actor import Actor
 from goalgraph.errors import GoalGraphError
 from goalgraph.graphql.hub.hub import Rounds
 from goalgraph.graphql.hub.relay import Relay
@@ -59,6 +60,7 @@ class FakeSocket:
     """Keeps what it is pushed."""
 
     user_id, dialect_name = "ana", "test"
+    actor = Actor("ana")
 
     def __init__(self) -> None:
         self.got: list[str] = []
@@ -75,6 +77,9 @@ class FakeSocket:
 
     def end(self, operation_id: str, error: GoalGraphError | None) -> None:
         self.ended.append(error)
+
+    def suspend(self) -> None:
+        raise AssertionError("nobody was suspended")
 
 
 async def in_turn(work: Callable[[], Any]) -> Any:

@@ -1,7 +1,9 @@
 """Production settings: what they refuse, and what they make of the answers."""
 
 import asyncio
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -77,6 +79,8 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ("TIER_FROM_TOKEN", "true"),
         ("STRIPE_SECRET_KEY", "pk_live_4eC39HqLyjWDarjtT1zdp7dc"),
         ("STRIPE_SECRET_KEY", "sk_test_knownToEverybodyForTestsOnly"),
+        ("STRIPE_SECRET_KEY", "sk_test_4eC39HqLyjWDarjtT1zdp7dc"),
+        ("SECRET_KEY_FALLBACKS", "short"),
         ("STRIPE_API_BASE", "http://127.0.0.1:38000"),
         ("STRIPE_WEBHOOK_SECRETS", "whsec_local"),
         ("STRIPE_WEBHOOK_UUID", "00000000-0000-0000-0000-000000000000"),
@@ -87,6 +91,65 @@ def test_all_that_is_missing_is_named_at_once() -> None:
 )
 def test_a_weak_value_is_refused_by_name(name: str, value: str) -> None:
     assert refused(**(GOOD | {name: value})) == {name}
+
+
+SECRETS = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS", "STRIPE_WEBHOOK_UUID", "VAPID_PRIVATE_KEY", "SECRET_KEY")
+
+
+@pytest.mark.parametrize("settings", ["local", "test"])
+@pytest.mark.parametrize("test_mode", ["true", "false"])
+def test_no_secret_of_local_settings_or_tests_is_good_in_production(settings: str, test_mode: str) -> None:
+    """They stand in the repository, so everybody has them."""
+    value = "getattr(s, '_defaults', {}).get(name) or getattr(s, name)"  # a developer's .env may say something else
+    code = f"import json, goalgraph.settings.{settings} as s; print(json.dumps([{value} for name in {SECRETS}]))"
+    env = {"PATH": os.environ["PATH"], "GOALGRAPH_HOME": "/nonexistent"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    published = {
+        name: ",".join(value) if isinstance(value, list) else value for name, value in zip(SECRETS, json.loads(done.stdout), strict=True)
+    }
+    given = {name: value for name, value in published.items() if value}
+
+    assert len(given) >= 4
+    assert refused(**(GOOD | {"VAPID_SUBJECT": "mailto:ops@example.org", "STRIPE_TEST_MODE": test_mode} | given)) == set(given)
+
+
+@pytest.mark.parametrize(
+    ("test_mode", "key", "found"),
+    [
+        ("true", "sk_test_4eC39HqLyjWDarjtT1zdp7dc", set()),
+        ("true", "sk_live_4eC39HqLyjWDarjtT1zdp7dc", {"STRIPE_SECRET_KEY"}),
+        ("false", "sk_live_4eC39HqLyjWDarjtT1zdp7dc", set()),
+    ],
+)
+def test_a_staging_system_says_that_no_money_moves(test_mode: str, key: str, found: set[str]) -> None:
+    assert refused(**(GOOD | {"STRIPE_SECRET_KEY": key, "STRIPE_TEST_MODE": test_mode})) == found
+
+
+def test_behind_a_proxy_clients_are_told_apart() -> None:
+    assert refused(**GOOD, PROXY_SSL_HEADER="X-Forwarded-Proto") == {"TRUSTED_PROXIES"}
+    assert refused(**GOOD, PROXY_SSL_HEADER="X-Forwarded-Proto", TRUSTED_PROXIES="0") == {"TRUSTED_PROXIES"}
+    assert refused(**GOOD, PROXY_SSL_HEADER="X-Forwarded-Proto", TRUSTED_PROXIES="1") == set()
+
+
+def test_earlier_secret_keys_are_read() -> None:
+    older = [f"{number}{GOOD['SECRET_KEY']}" for number in (1, 2)]
+    done = manage(
+        "shell",
+        "-v0",
+        "-c",
+        "from django.conf import settings; print(settings.SECRET_KEY_FALLBACKS)",
+        **GOOD,
+        SECRET_KEY_FALLBACKS=",".join(older),
+    )
+    assert done.stdout.strip() == str(older), done.stderr
+
+
+def test_each_setting_of_the_environment_stands_in_the_example() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "goalgraph" / "settings").glob("*.py"))
+    read = set(re.findall(r'env\.\w+\(\s*"([A-Z_0-9]+)"', sources)) - {"AWS_DEFAULT_REGION"}  # which is the SDK's
+    shown = set(re.findall(r"^# ([A-Z_0-9]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert len(read) > 50
+    assert read - shown == set()
 
 
 def test_web_push_needs_a_key_of_its_kind_and_somebody_to_turn_to() -> None:

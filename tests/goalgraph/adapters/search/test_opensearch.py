@@ -30,6 +30,40 @@ def test_a_filling_leaves_one_index_behind_the_alias(server, index):
     assert [found.aliases for found in server.indices.values()] == [{"gg-offers"}]
 
 
+@pytest.mark.parametrize("longer", ["gg-offers-test", "gg-offers-building", "gg-offers-0123456789ab"])
+def test_installations_with_alike_names_leave_each_other_alone(server, index, longer):
+    """They share a domain, and one's name begins like the other's."""
+    index.fill([document("a", "Yoga")])
+    other = OpenSearch(url=server.url, name=longer)
+
+    def documents() -> Iterator[Document]:
+        yield document("b", "Yoga")
+        index.fill([document("c", "Yoga")])
+        index.put([document("d", "Yoga")])
+        yield document("e", "Yoga")
+
+    other.fill(documents())
+
+    assert found(index, "yoga") == ["c", "d"]
+    assert found(other, "yoga") == ["b", "e"]
+    index.fill([document("f", "Yoga")])
+    assert (found(index, "yoga"), found(other, "yoga")) == (["f"], ["b", "e"])
+
+
+def test_an_index_that_no_filling_made_is_not_removed(server, index):
+    server.answer("PUT", "/gg-offers--by-hand", "")
+
+    index.fill([document("a", "Yoga")])
+
+    assert "gg-offers--by-hand" in server.indices
+
+
+@pytest.mark.parametrize("name", ["", "gg--offers", "-gg", "gg-", "GG", "gg_offers", "gg*", "gg,offers", "gg\n"])
+def test_a_name_that_could_be_anothers_is_refused(name):
+    with pytest.raises(ValueError, match="an index is named like"):
+        OpenSearch(url="http://127.0.0.1:1", name=name)
+
+
 def test_no_write_makes_an_index_in_passing(server):
     OpenSearch(url=server.url, name="gg-offers").put([document("a", "Yoga")])
 
@@ -50,7 +84,7 @@ def test_what_was_put_between_two_steps_of_the_swap_is_not_lost(server, index, m
     def swap_between(about, source):
         if about["_index"] == "gg-offers" and not swapped and source["id"] == "late":
             swapped.append(True)
-            building = next(name for name, found in server.indices.items() if "gg-offers-building" in found.aliases)
+            building = next(name for name, found in server.indices.items() if "gg-offers--building" in found.aliases)
             index_of = server.indices[building]
             index_of.aliases.clear()
             index_of.aliases.add("gg-offers")

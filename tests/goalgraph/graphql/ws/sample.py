@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import graphene
@@ -12,7 +13,10 @@ import redis
 from django.conf import settings
 
 from goalgraph import errors, wiring
+from goalgraph.auth.actor import SYSTEM
 from goalgraph.ports.live import RESYNC, Event, Gone, Stream
+from users import repository
+from users.items import Sanction
 
 executed: Counter[str] = Counter()
 """How often `Message.text` was resolved, by its text."""
@@ -87,6 +91,13 @@ def say(room: str, text: str, *, announced: bool = True) -> int:
         wiring.live().announce(f"room.{room}", event)
     assert event.seq is not None
     return event.seq
+
+
+def suspend_silently(user_id: str) -> None:
+    """Suspend a member for a week; the word of it to those who serve is lost."""
+    sanction = Sanction(user_id=user_id, owner_id=user_id)
+    sanction.suspended_until = wiring.clock().now() + timedelta(days=7)
+    repository.save_sanction(SYSTEM, sanction)
 
 
 class Message(graphene.ObjectType):

@@ -69,8 +69,8 @@ def layers(url: str) -> dict[str, object]:
 
 
 @contextmanager
-def serving_on(server: Redis) -> Iterator[str]:
-    with serving(CHANNEL_LAYERS=layers(server.url), PORTS=dict(settings.PORTS), LIVE_SWEEP_SECONDS=3600.0) as url:
+def serving_on(server: Redis, **more: float) -> Iterator[str]:
+    with serving(CHANNEL_LAYERS=layers(server.url), PORTS=dict(settings.PORTS), LIVE_SWEEP_SECONDS=3600.0, **more) as url:
         yield url
 
 
@@ -116,6 +116,16 @@ def test_after_an_outage_of_redis_followers_are_healed_and_live(own_redis: Redis
         seen = client.messages(1 if outage is not flush else 2)
         assert seen[-1] == {"seq": 3, "text": "after"}
         assert time.monotonic() - back < RECOVERY
+
+
+def test_who_was_suspended_while_redis_was_away_is_found_when_it_is_back(own_redis: Redis, room: str) -> None:
+    with serving_on(own_redis, LIVE_RECHECK_SECONDS=3600.0, STANDING_SECONDS=0.0) as url, Client(url) as client:
+        client.sign_in(mint_access_token("suspended")).follow(room, 0)
+        until(lambda: live_followers(room) == 1, "it follows")
+        own_redis.kill()
+        sample.suspend_silently("suspended")
+        own_redis.start()
+        assert client.closed() == 4403
 
 
 def test_who_comes_while_redis_is_away_is_live_when_it_is_back(own_redis: Redis, room: str) -> None:

@@ -15,6 +15,8 @@ from goalgraph import wiring
 from goalgraph.adapters.local.issuer import mint_access_token
 from goalgraph.graphql.ws.server import _servers
 from goalgraph.ports.live import Event
+from goalgraph.table.memory import MemoryTable
+from goalgraph.table.port import TableUnavailable
 from tests.goalgraph.graphql.ws import sample
 from tests.goalgraph.graphql.ws.client import ON_MESSAGE, Client, until
 from tests.goalgraph.graphql.ws.conftest import serving
@@ -234,6 +236,45 @@ def test_permission_is_asked_again(open_client: OpenClient, room: str) -> None:
             sample.not_allowed.clear()
         sample.say(room, "2")
         assert seqs(other, 1) == [2]
+
+
+def test_a_suspension_whose_word_was_lost_is_found(open_client: OpenClient, room: str) -> None:
+    with override_settings(LIVE_RECHECK_SECONDS=1.0, STANDING_SECONDS=0.0):
+        client, other = open_client("suspended"), open_client()
+        client.follow(room, 0)
+        client.start(ON_ROOM_EVENT, {"room": room})
+        other.follow(room, 0)
+        sample.say(room, "1")
+        assert seqs(client, 1) == seqs(other, 1) == [1]
+        settle(room, 3)
+        sample.suspend_silently("suspended")
+        assert client.closed() == 4403
+        sample.say(room, "2")
+        assert seqs(other, 1) == [2]
+
+
+def test_where_it_cannot_be_read_how_a_member_stands_streams_go_on(
+    open_client: OpenClient, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with override_settings(LIVE_RECHECK_SECONDS=1.0, STANDING_SECONDS=0.0):
+        client, away, asked = open_client("banned"), open_client(), threading.Event()
+        operation_id = client.follow(room, 0)
+        away.follow(room, 0)
+        settle(room, 2)
+
+        def broken(*_: object, **__: object) -> None:
+            asked.set()
+            raise TableUnavailable
+
+        monkeypatch.setattr(MemoryTable, "get_many", broken)
+        assert asked.wait(20)
+        sample.say(room, "1")
+        assert seqs(client, 1) == seqs(away, 1) == [1]
+        sample.not_allowed.add("banned")  # what else is asked is still asked
+        try:
+            assert client.hear() == {"id": operation_id, "type": "complete"}
+        finally:
+            sample.not_allowed.clear()
 
 
 def test_a_log_that_fails_fails_one_stream_only(open_client: OpenClient, room: str, monkeypatch: pytest.MonkeyPatch) -> None:
