@@ -22,6 +22,7 @@ from billing.domain import Standing
 from billing.models import Account
 from goalgraph import wiring
 from goalgraph.backoffice.admin import BackOfficeAdmin
+from goalgraph.errors import GoalGraphError
 from goalgraph.ports.payments import PaymentsRefused, PaymentsUnavailable
 
 REFUND = "billing.refund_account"
@@ -90,10 +91,14 @@ class AccountAdmin(BackOfficeAdmin):
         try:
             amount = staff_services.refund_and_cancel(request.user, account.pk)
         except (PaymentsUnavailable, PaymentsRefused):
+            self.log(request, account, "Began to cancel and give back; Stripe did not answer, or refused.")
             self.message_user(request, _AWAY, messages.ERROR)
+        except GoalGraphError as error:
+            self.message_user(request, error.message, messages.ERROR)
         else:
-            self.log(request, account, f"Canceled, and gave back {amount / 100:.2f}.")
-            self.message_user(request, f"It is canceled, and {amount / 100:.2f} is given back.", messages.SUCCESS)
+            said = f"{amount / 100:.2f} is given back" if amount else "there was no payment to give back"
+            self.log(request, account, f"Canceled; {said}.")
+            self.message_user(request, f"It is canceled, and {said}.", messages.SUCCESS)
         return HttpResponseRedirect(page)
 
     @admin.action(description="Look up at Stripe again", permissions=["repair"])

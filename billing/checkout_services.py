@@ -2,26 +2,33 @@
 
 import hashlib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from billing import domain, plans, services
+from billing import account_services, domain, plans, services
 from billing.models import Account
 from billing.plans import Plan
 from goalgraph import wiring
 from goalgraph.auth.actor import Actor
-from goalgraph.errors import Conflict, Forbidden, Invalid, NotFound
-from goalgraph.ports.payments import CheckoutSession, KeyUsed
+from goalgraph.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited
+from goalgraph.ports.payments import CheckoutSession, CustomerGone, KeyUsed, PaymentsRefused, PaymentsUnavailable
 from goalgraph.sql import sql
 
 logger = logging.getLogger(__name__)
 
 SCOPE = "billing"
 """Whose token has it may buy for their tenant."""
+RETRY_SECONDS = 60
+KEY_SECONDS = 300
+"""For how long a page that Stripe failed to open is not asked for under another key."""
 _TURNS = 4
 _HAS_ONE = "You have a subscription already. Change it in the portal."
+_HAS_NONE = "You have not bought anything yet."
+_AWAY = "Payments are not to be reached now. Try again in a minute."
 
 
 def create_checkout_session(
@@ -29,8 +36,9 @@ def create_checkout_session(
 ) -> CheckoutSession:
     """A page where the actor pays for a plan; the addresses are where they come back to, on our own pages.
 
-    Two calls for the same give the same page, and one for something else closes the page before, so nobody pays twice. Raises Invalid;
-    Forbidden for a tenant's plan without the scope; Conflict for who pays already; PaymentsUnavailable, PaymentsRefused.
+    Two calls for the same give the same page, and one for something else, or with other addresses, closes the page before, so nobody pays
+    twice. Raises Invalid; Forbidden for a tenant's plan without the scope; Conflict for who pays already; RateLimited while Stripe does not
+    answer, or refuses.
     """
     plan = _bought(actor, plan_id)
     if plan.price(interval) is None:
@@ -38,10 +46,9 @@ def create_checkout_session(
     back = {"success_url": _own_page(success_url, "successUrl"), "cancel_url": _own_page(cancel_url, "cancelUrl")}
     if not plan.tenant_wide and (held := services.subscription(actor)) is not None and held.tenant_wide and held.tier == plan.tier:
         raise Conflict("Your company pays for this already.")
-    with sql():
-        account = _account(actor, plan)
     for _ in range(_TURNS):
-        session = _session(account, plan, interval, back)
+        with _told():
+            session = _page(actor, plan, interval, back)
         if session is not None:
             return session
     raise Conflict
@@ -50,14 +57,30 @@ def create_checkout_session(
 def create_portal_session(actor: Actor, plan_id: str, *, return_url: str | None = None) -> str:
     """The address of a page where the actor changes or cancels what they pay for. It holds for some minutes.
 
-    Raises Invalid, Forbidden, NotFound for who never began to buy, PaymentsUnavailable, PaymentsRefused.
+    Raises Invalid, Forbidden, NotFound for who never began to buy, RateLimited while Stripe does not answer, or refuses.
     """
     plan, back = _bought(actor, plan_id), _own_page(return_url, "returnUrl")
     with sql():
         account = Account.objects.filter(**_owner(actor, plan), customer_id__isnull=False).first()
     if account is None or account.customer_id is None:
-        raise NotFound("You have not bought anything yet.")
-    return wiring.payments().portal(account.customer_id, return_url=back)
+        raise NotFound(_HAS_NONE)
+    with _told():
+        try:
+            return wiring.payments().portal(account.customer_id, return_url=back)
+        except CustomerGone as error:
+            with sql():
+                account_services.forget_customer(account.customer_id)
+            raise NotFound(_HAS_NONE) from error
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What Stripe does not do, in words for the member."""
+    try:
+        yield
+    except (PaymentsUnavailable, PaymentsRefused) as error:  # a refusal is nothing that the member could change: our plans, or our key
+        logger.warning("nothing can be bought: %s: %s", type(error).__name__, error)
+        raise RateLimited(_AWAY, retry_after=RETRY_SECONDS) from error
 
 
 def _bought(actor: Actor, plan_id: str) -> Plan:
@@ -78,10 +101,23 @@ def _account(actor: Actor, plan: Plan) -> Account:
     account, _ = Account.objects.get_or_create(**_owner(actor, plan))
     if account.customer_id is None:
         metadata = {"user_id": account.user_id, "tenant_id": account.tenant_id}
-        customer_id = wiring.payments().create_customer(key=f"customer:{account.pk}", metadata=metadata)
+        key = f"customer:{account.pk}:{account.generation}"
+        customer_id = wiring.payments().create_customer(key=key, metadata=metadata)
         Account.objects.filter(pk=account.pk, customer_id__isnull=True).update(customer_id=customer_id)
         account.refresh_from_db()
     return account
+
+
+def _page(actor: Actor, plan: Plan, interval: str, back: dict[str, str]) -> CheckoutSession | None:
+    """As `_session`; None also where the customer was deleted at Stripe: the next turn makes another one."""
+    with sql():
+        account = _account(actor, plan)
+    try:
+        return _session(account, plan, interval, back)
+    except CustomerGone:
+        with sql():
+            account_services.forget_customer(str(account.customer_id))
+        return None
 
 
 def _session(account: Account, plan: Plan, interval: str, back: dict[str, str]) -> CheckoutSession | None:
@@ -92,14 +128,17 @@ def _session(account: Account, plan: Plan, interval: str, back: dict[str, str]) 
     if any(agreement.status in domain.LIVE for agreement in agreements):
         raise Conflict(_HAS_ONE)
     sessions = payments.sessions(customer_id)
-    for session in sessions:
-        if session.url is None:
-            continue
-        if (session.plan_id, session.interval) == (plan.id, interval):
-            return session
-        payments.close_session(session.id)
-    # The key follows from the last page there was: of several who ask at once, all get the one page, or know that they came too late.
-    last = sessions[0].id if sessions else ""
+    wanted = (plan.id, interval, back["success_url"], back["cancel_url"])
+    opened = [session for session in sessions if session.url is not None]
+    same = [each for each in opened if (each.plan_id, each.interval, each.success_url, each.cancel_url) == wanted][:1]
+    for session in opened:
+        if session not in same:
+            payments.close_session(session.id)
+    if same:
+        return same[0]
+    # The key follows from the last page there was: of several who ask at once, all get the one page, or know that they came too late. It
+    # does not follow from the addresses: then two could be open. Stripe keeps a failure under its key as well, so it changes with time.
+    last = f"{sessions[0].id if sessions else customer_id}:{int(wiring.clock().now().timestamp()) // KEY_SECONDS}"
     try:
         return payments.open_session(
             key=f"checkout:{account.pk}:{hashlib.sha256(last.encode()).hexdigest()[:32]}",

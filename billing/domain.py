@@ -12,6 +12,10 @@ STATES = (TRIAL, ACTIVE, GRACE, PAUSED, ENDED)
 
 _PAID = {"trialing": TRIAL, "active": ACTIVE, "past_due": GRACE}
 """Statuses that grant something. The others (incomplete, incomplete_expired, unpaid, canceled, paused) grant nothing."""
+_UNPAID = frozenset({"draft", "open"})
+"""Invoices that somebody may still pay. Stripe leaves one a draft for an hour."""
+_CLOSED_UNPAID = frozenset({"void", "uncollectible", "kept"})
+"""Invoices that nobody pays any more: https://docs.stripe.com/invoicing/overview#invoice-statuses."""
 LIVE = frozenset({"trialing", "active", "past_due", "unpaid", "paused"})
 """Statuses of a subscription that goes on, or may: who has one changes it in the portal and buys no second one."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -56,7 +60,7 @@ def _standing(agreement: Agreement, plan_id: str, grace: timedelta) -> Standing:
     cancels = agreement.ends_at is not None
     state = _state(agreement)
     bought = plan(plan_id)
-    if state in (PAUSED, ENDED) or bought is None:
+    if bought is None or state == ENDED or (state == PAUSED and not _holds_paused(agreement)):
         return Standing(state, FREE, agreement.interval, agreement.period_ends, None, cancels)
     return Standing(state, bought.tier, agreement.interval, agreement.period_ends, _until(agreement, state, grace), cancels)
 
@@ -65,13 +69,22 @@ def _state(agreement: Agreement) -> str:
     state = _PAID.get(agreement.status, PAUSED if agreement.status == "paused" else ENDED)
     if state not in (PAUSED, ENDED) and agreement.refunded:
         return ENDED
-    return PAUSED if state != ENDED and agreement.paused else state
+    if state != ENDED and agreement.paused:
+        return PAUSED
+    # Stripe calls it active as well where a pause let a period go by without payment (https://docs.stripe.com/billing/subscriptions/pause).
+    return ENDED if state == ACTIVE and agreement.invoice in _CLOSED_UNPAID else state
+
+
+def _holds_paused(agreement: Agreement) -> bool:
+    """A pause takes nothing away of what is paid already."""
+    return agreement.status in _PAID and agreement.invoice == "paid"
 
 
 def _until(agreement: Agreement, state: str, grace: timedelta) -> datetime:
-    """Until when it is paid. One that goes on has the grace of its next period, should the word of its payment be late or not come."""
-    unpaid_from = agreement.period_starts if state == GRACE else agreement.period_ends
-    until = unpaid_from + grace
+    """Until when it is paid. One that goes on has the grace of its next period, should the word of its payment be late or not come; one
+    that is paused has none, because nobody pays the next period."""
+    unpaid = state == GRACE or (state == ACTIVE and agreement.invoice in _UNPAID)
+    until = agreement.period_ends if state == PAUSED else (agreement.period_starts if unpaid else agreement.period_ends) + grace
     return until if agreement.ends_at is None else min(until, agreement.ends_at)
 
 

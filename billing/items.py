@@ -31,6 +31,6 @@ class Subscription(CoreItem, discriminator="Subscription"):
         return keys.tenant_subscription(self.plan_id) if self.tenant_wide else keys.subscription(self.owner_id, self.plan_id)
 
     def index_keys(self) -> tuple[IndexKey, ...]:
-        if self.tier == "free" or self.cancels or self.period_ends is None:
+        if self.tier == "free" or self.state == "paused" or self.cancels or self.period_ends is None:
             return ()
         return (keys.renewal(self.period_ends.date(), self.owner_id, self.plan_id),)

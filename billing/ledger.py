@@ -24,7 +24,25 @@ def has(event_id: str) -> bool:
 def record(event: Event) -> None:
     """Keep an event, and what it is about, in the caller's transaction. It asks Stripe, and raises what dj-stripe raises."""
     _lead()
+    _drop_keys_before()
     models.Event.process(dict(event), api_key=settings.STRIPE_SECRET_KEY)
+    about = event["data"]["object"]
+    if about.get("object") == "refund":  # dj-stripe keeps the event alone
+        models.Refund.sync_from_stripe_data(models.Refund(id=about["id"]).api_retrieve(api_key=settings.STRIPE_SECRET_KEY))
+
+
+def payer_of(*, charge_id: object = None, intent_id: object = None) -> str | None:
+    """The customer whom a charge, or a payment intent, is of. None where the ledger has neither."""
+    for model, payment_id in ((models.Charge, charge_id), (models.PaymentIntent, intent_id)):
+        payment = model.objects.filter(id=payment_id).first() if isinstance(payment_id, str) else None
+        if payment is not None and payment.customer_id is not None:
+            return str(payment.customer_id)
+    return None
+
+
+def _drop_keys_before() -> None:
+    """dj-stripe keeps each API key that it ever saw, and asks with the oldest one, also when that was revoked."""
+    models.APIKey.objects.exclude(secret=settings.STRIPE_SECRET_KEY).delete()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,16 @@ class Account(models.Model):
     rev = models.PositiveBigIntegerField("revision", default=0)
     published_rev = models.PositiveBigIntegerField("published revision", default=0)
     revised_at = models.DateTimeField("last changed", default=now, editable=False)
+    due_at = models.DateTimeField("next looked at by the sweep", default=now, editable=False)
+    tries = models.PositiveIntegerField("times the sweep looked", default=0, editable=False)
+    """Since the last revision; the more, the longer until `due_at`."""
+    generation = models.PositiveIntegerField("customers before", default=0, editable=False)
+    """How many customers of this account were deleted at Stripe."""
     created_at = models.DateTimeField("made", default=now, editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant_id", "user_id"], name="billing_one_account")]
-        indexes = [models.Index(fields=["revised_at"], name="billing_unpublished", condition=models.Q(published_rev__lt=models.F("rev")))]
+        indexes = [models.Index(fields=["due_at"], name="billing_unpublished", condition=models.Q(published_rev__lt=models.F("rev")))]
         default_permissions = ("view",)
         permissions = [
             ("refund_account", "Can refund and cancel what an account pays for"),

@@ -1,5 +1,6 @@
 """What support and operations may do with an account. Each checks the permission itself, whatever page it is called from."""
 
+import logging
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -14,18 +15,28 @@ if TYPE_CHECKING:
 
     Staff = User | AnonymousUser
 
+logger = logging.getLogger(__name__)
+
+_NOTHING_BOUGHT = "Nothing was bought here, so there is nothing to cancel or to give back."
+
 
 def refund_and_cancel(staff: "Staff", account_id: UUID) -> int:
-    """End what an account pays for now, and give back its latest payment; how much, in the currency's smallest unit.
+    """End what an account pays for now, and give back its latest payment, also of a plan that ended already.
 
-    Repeating it gives nothing back a second time. Raises Forbidden, NotFound, PaymentsUnavailable, PaymentsRefused.
+    How much of it is given back by now, in the currency's smallest unit; 0 where nothing was ever paid. Repeating it gives nothing back a
+    second time, and says the same. Raises Forbidden, NotFound, PaymentsUnavailable, PaymentsRefused; then some of it may have been done.
     """
     account = _found(staff, account_id, "billing.refund_account")
     payments = wiring.payments()
-    live = [agreement for agreement in payments.agreements(str(account.customer_id)) if agreement.status in domain.LIVE]
-    amount = sum(payments.refund_and_cancel(agreement.id, key=f"refund:{account.pk}") for agreement in live)
-    account_services.revise(account.pk)
-    return amount
+    agreements = sorted(payments.agreements(str(account.customer_id)), key=lambda agreement: agreement.created)
+    if not agreements:
+        raise NotFound(_NOTHING_BOUGHT)
+    wanted = [agreement for agreement in agreements if agreement.status in domain.LIVE] or agreements[-1:]
+    try:
+        return sum(payments.refund_and_cancel(agreement.id, key=f"refund:{account.pk}") for agreement in wanted)
+    finally:
+        logger.info("refund and cancellation", extra={"data": {"account": str(account.pk), "subscriptions": len(wanted)}})
+        account_services.revise(account.pk)
 
 
 def look_up_again(staff: "Staff", account_id: UUID) -> None:
@@ -48,5 +59,5 @@ def _found(staff: "Staff", account_id: UUID, permission: str) -> Account:
         raise Forbidden
     account = Account.objects.filter(pk=account_id, customer_id__isnull=False).first()
     if account is None:
-        raise NotFound
+        raise NotFound(_NOTHING_BOUGHT)
     return account

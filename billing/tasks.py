@@ -12,13 +12,15 @@ from goalgraph.ports.payments import PaymentsRefused, PaymentsUnavailable
 
 logger = logging.getLogger(__name__)
 
-REPAIR = "billing.tasks.repair"
+REPAIR, RECEIVE_MISSED = "billing.tasks.repair", "billing.tasks.receive_missed"
 QUEUE = "default"
+PROJECT_SECONDS = 30
+"""With the sweep's 20 and the 5 that it leaves to the first task, what Stripe tells is in the table within a minute."""
 BATCH = 100
 """Accounts that one task compares with Stripe: 100 or 200 questions, some 20 seconds."""
 
 
-@shared_task
+@shared_task(soft_time_limit=25, time_limit=PROJECT_SECONDS)
 def project(account_id: str) -> None:
     """Stripe's word of an account, into the table."""
     try:
@@ -35,9 +37,18 @@ def sweep() -> None:
 
 @shared_task(soft_time_limit=180, time_limit=200)
 def repair(after: str | None = None) -> None:
-    """All accounts against Stripe, a batch in each task; the first one also asks for events that never came."""
-    if after is None:
-        account_services.receive_missed(wiring.clock().now() - timedelta(days=settings.BILLING_EVENTS_BACK_DAYS))
-    _, last = account_services.repair(after, most=BATCH)
+    """All accounts against Stripe, a batch in each task. The next one is sent first, so nothing that happens here stops it."""
+    batch, last = account_services.accounts_behind(after, BATCH)
     if last is not None:
         wiring.jobs().send(REPAIR, QUEUE, after=last)
+    account_services.repair(batch)
+
+
+@shared_task(soft_time_limit=180, time_limit=200)
+def receive_missed(after: str | None = None) -> None:
+    """Stripe's events that never came, a page of Stripe's list in each task, as `repair` does it."""
+    since = wiring.clock().now() - timedelta(days=settings.BILLING_EVENTS_BACK_DAYS)
+    events, last = wiring.payments().events(since, after)
+    if last is not None:
+        wiring.jobs().send(RECEIVE_MISSED, QUEUE, after=last)
+    account_services.receive_missed(events)

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from http import HTTPStatus
@@ -11,16 +12,28 @@ from typing import Any, ParamSpec, TypeVar
 
 import stripe
 
-from goalgraph.ports.payments import Agreement, CheckoutSession, Event, KeyUsed, NotVerified, PaymentsRefused, PaymentsUnavailable, Price
+from goalgraph.ports.payments import (
+    Agreement,
+    CheckoutSession,
+    CustomerGone,
+    Event,
+    KeyUsed,
+    NotVerified,
+    PaymentsRefused,
+    PaymentsUnavailable,
+    Price,
+)
 
 logging.getLogger("stripe").setLevel(logging.WARNING)  # it logs each request, and what an error says, which may name a customer
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-RETRIES = 2
-"""How often a request is made again whose answer did not come. Each that writes carries a key, so it takes effect once."""
 _SESSIONS = 20
+_PAID_INVOICES = 10
+"""Among so many of the latest paid invoices is one that cost something: the others are of trials, and of what credit paid."""
+_ENDED = ("canceled", "incomplete_expired")
+_MISSING = "resource_missing"
 _HEADER_LENGTH = 4096
 _TIMESTAMP = re.compile(r"t=([0-9]{1,12})", re.ASCII)
 _OPEN_PAYMENT = "open"
@@ -92,10 +105,25 @@ class StripePayments:
 
     @_told
     def agreements(self, customer_id: str) -> list[Agreement]:
-        found = self._client.subscriptions.list(
-            {"customer": customer_id, "status": "all", "limit": 100, "expand": ["data.latest_invoice.payments"]}
-        )
-        return [self._agreement(_plain(subscription)) for subscription in found.auto_paging_iter()]
+        wanted: Any = {"customer": customer_id, "status": "all", "limit": 100, "expand": ["data.latest_invoice.payments"]}
+        with self._of(customer_id):
+            found = [_plain(subscription) for subscription in self._client.subscriptions.list(wanted).auto_paging_iter()]
+        return [self._agreement(subscription) for subscription in found if subscription["items"]["data"]]
+
+    @contextmanager
+    def _of(self, customer_id: str) -> Iterator[None]:
+        """Raises CustomerGone where Stripe itself says that the customer was deleted. One of whom it never heard was not: then the key is
+        of another account, and nobody loses anything by that."""
+        try:
+            yield
+        except stripe.InvalidRequestError as error:
+            if error.code == _MISSING and error.param == "customer" and self._is_deleted(customer_id):
+                raise CustomerGone(_MISSING) from error
+            raise
+
+    def _is_deleted(self, customer_id: str) -> bool:
+        """https://docs.stripe.com/api/customers/delete: a deleted one can still be retrieved."""
+        return bool(_plain(self._client.customers.retrieve(customer_id)).get("deleted"))
 
     def _agreement(self, subscription: Mapping[str, Any]) -> Agreement:
         """Since 2025-03-31 the period is each item's own; ours have one item. A price says in its metadata of which plan it is, also once
@@ -103,7 +131,7 @@ class StripePayments:
         item = subscription["items"]["data"][0]
         price = item["price"]
         ends_at = subscription.get("cancel_at") or (item["current_period_end"] if subscription.get("cancel_at_period_end") else None)
-        paid = subscription["status"] in ("active", "trialing", "past_due")
+        paid, invoice = subscription["status"] in ("active", "trialing", "past_due"), subscription.get("latest_invoice")
         return Agreement(
             id=subscription["id"],
             status=subscription["status"],
@@ -114,7 +142,8 @@ class StripePayments:
             period_ends=_instant(item["current_period_end"]),
             ends_at=None if ends_at is None else _instant(ends_at),
             paused=subscription.get("pause_collection") is not None,
-            refunded=paid and self._refunded(subscription.get("latest_invoice")),
+            refunded=paid and self._refunded(invoice),
+            invoice=None if invoice is None else _invoice_state(invoice),
         )
 
     def _refunded(self, invoice: Mapping[str, Any] | None) -> bool:
@@ -137,7 +166,8 @@ class StripePayments:
 
     @_told
     def sessions(self, customer_id: str) -> list[CheckoutSession]:
-        found = self._client.checkout.sessions.list({"customer": customer_id, "limit": _SESSIONS})
+        with self._of(customer_id):
+            found = self._client.checkout.sessions.list({"customer": customer_id, "limit": _SESSIONS})
         return [_session(_plain(session)) for session in found.data]
 
     @_told
@@ -171,7 +201,8 @@ class StripePayments:
             "success_url": success_url,
             "cancel_url": cancel_url,
         }
-        return _session(_plain(self._client.checkout.sessions.create(wanted, {"idempotency_key": key})))
+        with self._of(customer_id):
+            return _session(_plain(self._client.checkout.sessions.create(wanted, {"idempotency_key": key})))
 
     @_told
     def close_session(self, session_id: str) -> None:
@@ -183,21 +214,45 @@ class StripePayments:
 
     @_told
     def portal(self, customer_id: str, *, return_url: str) -> str:
-        return self._client.billing_portal.sessions.create({"customer": customer_id, "return_url": return_url}).url
+        with self._of(customer_id):
+            return self._client.billing_portal.sessions.create({"customer": customer_id, "return_url": return_url}).url
 
     # Staff and operations --------------------------------------------------------------------------------------------------------
 
     @_told
     def refund_and_cancel(self, agreement_id: str, *, key: str) -> int:
-        found = _plain(self._client.subscriptions.retrieve(agreement_id, {"expand": ["latest_invoice.payments"]}))
-        amount = 0
-        for charge in self._charges(found.get("latest_invoice")):
-            if charge.get("paid") and not charge["refunded"]:
-                made = self._client.refunds.create({"charge": charge["id"]}, {"idempotency_key": f"{key}:{charge['id']}"})
-                amount += made.amount
-        if found["status"] not in ("canceled", "incomplete_expired"):
-            self._client.subscriptions.cancel(agreement_id)
+        found = self._client.subscriptions.retrieve(agreement_id)
+        charges = [charge for charge in self._charges(self._latest_paid(agreement_id)) if charge.get("paid")]
+        amount = sum(self._given_back(charge, key) for charge in charges)
+        if found.status not in _ENDED:
+            self._cancel(agreement_id)
         return amount
+
+    def _latest_paid(self, agreement_id: str) -> Mapping[str, Any] | None:
+        """The latest invoice of a subscription that somebody paid money for."""
+        wanted: Any = {"subscription": agreement_id, "status": "paid", "limit": _PAID_INVOICES, "expand": ["data.payments"]}
+        found = map(_plain, self._client.invoices.list(wanted).data)
+        return next((invoice for invoice in found if invoice["amount_paid"]), None)
+
+    def _given_back(self, charge: Mapping[str, Any], key: str) -> int:
+        """Give back what is left of a charge; how much of it is given back then."""
+        if charge["refunded"]:
+            return int(charge["amount_refunded"])
+        try:
+            made = self._client.refunds.create({"charge": charge["id"]}, {"idempotency_key": f"{key}:{charge['id']}"})
+        except stripe.InvalidRequestError as error:
+            if error.code != "charge_already_refunded":
+                raise
+            return int(charge["amount"])
+        return int(charge["amount_refunded"]) + made.amount
+
+    def _cancel(self, agreement_id: str) -> None:
+        """One that somebody else canceled in between, or whose answer was lost, is canceled."""
+        try:
+            self._client.subscriptions.cancel(agreement_id)
+        except stripe.InvalidRequestError:
+            if self._client.subscriptions.retrieve(agreement_id).status not in _ENDED:
+                raise
 
     @_told
     def ensure_plan(self, plan_id: str, *, name: str, description: str, prices: Sequence[Price]) -> list[str]:
@@ -226,23 +281,22 @@ class StripePayments:
         return made
 
     @_told
-    def _page(self, since: datetime, after: str | None) -> Any:
+    def events(self, since: datetime, after: str | None = None) -> tuple[list[Event], str | None]:
         wanted: Any = {"created": {"gte": int(since.timestamp())}, "limit": 100}
-        return self._client.events.list(wanted | ({"starting_after": after} if after else {}))
-
-    def events(self, since: datetime) -> Iterator[Event]:
-        page = self._page(since, None)
-        while page.data:
-            yield from map(_plain, page.data)
-            if not page.has_more:
-                return
-            page = self._page(since, page.data[-1].id)
+        page = self._client.events.list(wanted | ({"starting_after": after} if after else {}))
+        return [_plain(event) for event in page.data], page.data[-1].id if page.has_more else None
 
 
 def _session(session: Mapping[str, Any]) -> CheckoutSession:
     metadata = session.get("metadata") or {}
     url = session.get("url") if session["status"] == _OPEN_PAYMENT else None
-    return CheckoutSession(session["id"], url, metadata.get("plan_id", ""), metadata.get("interval", ""))
+    back = session.get("success_url"), session.get("cancel_url")
+    return CheckoutSession(session["id"], url, metadata.get("plan_id", ""), metadata.get("interval", ""), *back)
+
+
+def _invoice_state(invoice: Mapping[str, Any]) -> str:
+    """A draft that does not advance by itself is one of a pause that keeps them: https://docs.stripe.com/billing/subscriptions/pause."""
+    return "kept" if invoice["status"] == "draft" and not invoice.get("auto_advance") else str(invoice["status"])
 
 
 def _signed(body: bytes, header: str, secret: str) -> bool:

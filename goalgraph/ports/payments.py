@@ -1,6 +1,6 @@
 """The payment provider: Stripe, in the few words that billing needs. Money itself never passes through us."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -16,6 +16,10 @@ class PaymentsUnavailable(Exception):
 
 class PaymentsRefused(Exception):
     """The provider will not do that: something that is not there, or an amount that it has not got."""
+
+
+class CustomerGone(PaymentsRefused):
+    """The customer was there, and was deleted at the provider. All that they paid for has ended."""
 
 
 class KeyUsed(Exception):
@@ -47,6 +51,9 @@ class Agreement:
     """Whether its payments are not collected at the moment."""
     refunded: bool = False
     """Whether the payment for the current period was given back, all of it."""
+    invoice: str | None = None
+    """What became of the latest invoice: draft, open, paid, void or uncollectible
+    (https://docs.stripe.com/api/invoices/object#invoice_object-status); kept, for a draft that nobody collects. None: there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,8 @@ class CheckoutSession:
     url: str | None
     plan_id: str
     interval: str
+    success_url: str | None = None
+    cancel_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ class Price:
 
 
 class Payments(Protocol):
-    """Every call but `verified` blocks on the network, and raises PaymentsUnavailable or PaymentsRefused."""
+    """Every call but `verified` blocks on the network, and raises PaymentsUnavailable or PaymentsRefused, CustomerGone among these."""
 
     def verified(self, body: bytes, signature: str | None, now: datetime) -> Event:
         """The event that a delivery to our webhook holds. Raises NotVerified."""
@@ -80,7 +89,7 @@ class Payments(Protocol):
         """The id of a new customer. The same `key` within a day gives the same one."""
 
     def agreements(self, customer_id: str) -> list[Agreement]:
-        """All of a customer's, ended ones included."""
+        """All of a customer's, ended ones included. One that bills nothing is none."""
 
     def sessions(self, customer_id: str) -> list[CheckoutSession]:
         """A customer's latest checkout sessions, the newest first, closed ones included."""
@@ -106,11 +115,13 @@ class Payments(Protocol):
         """The address of a page where a customer changes and cancels what they pay for. It holds for some minutes."""
 
     def refund_and_cancel(self, agreement_id: str, *, key: str) -> int:
-        """End a subscription now and give its latest payment back; the amount in the currency's smallest unit, 0 where nothing was paid.
-        Repeating it gives nothing back a second time."""
+        """End a subscription now, unless it has ended, and give its latest payment back.
+
+        How much of that payment is given back by now, in the currency's smallest unit; 0 where nothing was ever paid. Repeating it gives
+        nothing back a second time, and says the same."""
 
     def ensure_plan(self, plan_id: str, *, name: str, description: str, prices: Sequence[Price]) -> list[str]:
         """Make the product and the prices of a plan that are not there yet, and say in words what was made."""
 
-    def events(self, since: datetime) -> Iterator[Event]:
-        """What happened since then, the newest first."""
+    def events(self, since: datetime, after: str | None = None) -> tuple[list[Event], str | None]:
+        """A page of what happened since then, the newest first; and, unless it is the last one, behind which id the next one begins."""

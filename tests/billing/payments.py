@@ -1,6 +1,6 @@
 """A provider of whom nobody bought anything yet, for tests that are about something else."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,5 +35,5 @@ class QuietPayments:
     def ensure_plan(self, plan_id: str, *, name: str, description: str, prices: Sequence[Price]) -> list[str]:
         return []
 
-    def events(self, since: datetime) -> Iterator[Event]:
-        return iter(())
+    def events(self, since: datetime, after: str | None = None) -> tuple[list[Event], str | None]:
+        return [], None

@@ -1,5 +1,7 @@
 """Billing accounts in the back office: who may see them, and give back what was paid."""
 
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
 
 from tests.billing.world import Buyer, World
@@ -17,18 +20,10 @@ LIST = "/admin/billing/account/"
 @pytest.fixture(autouse=True)
 def _groups(transactional_db: None) -> None:
     """Other tests that flush SQL have taken the groups of the migrations with them."""
-    from django.contrib.auth.models import Permission
-
-    for name, permissions in {
-        "support": ["billing.view_account", "billing.refund_account"],
-        "ops": ["billing.view_account", "billing.repair_account"],
-        "partner": [],
-        "moderator": [],
-    }.items():
-        group, _ = Group.objects.get_or_create(name=name)
-        for permission in permissions:
-            app_label, codename = permission.split(".")
-            group.permissions.add(Permission.objects.get(content_type__app_label=app_label, codename=codename))
+    groups = import_module("users.migrations.0003_groups")
+    groups.make_groups(apps, SimpleNamespace(connection=connection))
+    for name in groups.GROUPS:
+        Group.objects.get_or_create(name=name)
 
 
 def browser_of(role: str) -> Client:
@@ -83,7 +78,7 @@ def test_support_sees_what_was_paid_and_gives_it_back(world: World):
     assert "6.99 is given back" in answer.content.decode()
     world.settle()
     assert (buyer.agreement.status, buyer.tier) == ("canceled", "free")
-    assert LogEntry.objects.get().change_message == "Canceled, and gave back 6.99."
+    assert LogEntry.objects.get().change_message == "Canceled; 6.99 is given back."
     assert "It grants nothing now." in browser.get(pages(buyer)["account"]).content.decode()
 
 
@@ -91,7 +86,12 @@ def test_stripe_away_is_said(world: World):
     buyer, browser = world.buyer(), browser_of("support")
     world.fake.fail(path="/v1/subscriptions", method="GET")
     assert "did not answer" in browser.post(pages(buyer)["refund"], follow=True).content.decode()
-    assert not LogEntry.objects.exists()
+    assert "did not answer" in LogEntry.objects.get().change_message
+
+
+def test_who_bought_nothing_gets_a_sentence(world: World):
+    buyer, browser = world.begin(), browser_of("support")
+    assert "Nothing was bought" in browser.post(pages(buyer)["refund"], follow=True).content.decode()
 
 
 def test_ops_have_it_looked_up_again(world: World):

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -29,18 +30,23 @@ def agreements(draw: st.DrawFn) -> Agreement:
         ends_at=draw(st.none() | st.just(ends) | st.just(ends + timedelta(days=30))),
         paused=draw(st.booleans()),
         refunded=draw(st.booleans()),
+        invoice=draw(st.sampled_from(["paid", "paid", "paid", "draft", "open", "void", "uncollectible", "kept", None])),
     )
 
 
 def paid_until(agreement: Agreement) -> datetime | None:
     """What the terms say, in other words than the code does: until when this subscription, alone, is good."""
-    if agreement.plan_id != "premium" or agreement.paused or agreement.refunded:
+    if agreement.plan_id != "premium" or agreement.refunded:
         return None
+    late, settled = agreement.period_starts + GRACE_DAYS, agreement.period_ends + GRACE_DAYS
     last = {
-        "trialing": agreement.period_ends + GRACE_DAYS,
-        "active": agreement.period_ends + GRACE_DAYS,
-        "past_due": agreement.period_starts + GRACE_DAYS,
-    }.get(agreement.status)
+        ("trialing", False): settled,
+        ("active", False): {"paid": settled, None: settled, "draft": late, "open": late}.get(agreement.invoice),
+        ("past_due", False): late,
+        ("trialing", True): agreement.period_ends if agreement.invoice == "paid" else None,
+        ("active", True): agreement.period_ends if agreement.invoice == "paid" else None,
+        ("past_due", True): agreement.period_ends if agreement.invoice == "paid" else None,
+    }.get((agreement.status, agreement.paused))
     if last is None:
         return None
     return last if agreement.ends_at is None or last < agreement.ends_at else agreement.ends_at
@@ -70,7 +76,7 @@ def test_it_is_one_of_the_states_and_never_for_ever(found: list[Agreement]):
     if reduced is not None:
         assert reduced.state in STATES
         assert (reduced.tier == "premium") is (reduced.grace_ends is not None)
-        assert reduced.tier == "free" or reduced.state not in (ENDED, PAUSED)
+        assert reduced.tier == "free" or reduced.state != ENDED
 
 
 @given(st.lists(agreements(), min_size=1, max_size=5), st.timedeltas(timedelta(days=-90), timedelta(days=120)))
@@ -95,6 +101,22 @@ def test_the_words_of_it():
     assert (late.state, late.grace_ends) == (GRACE, NOW + GRACE_DAYS)
     assert standing([an_agreement(ends_at=ends)], "premium", GRACE_DAYS) == Standing("active", "premium", "month", ends, ends, True)
     assert standing([], "premium", GRACE_DAYS) is None
+
+
+@pytest.mark.parametrize("invoice", ["void", "uncollectible", "kept"])
+def test_an_active_one_that_nobody_paid_grants_nothing(invoice: str):
+    found = standing([an_agreement(invoice=invoice)], "premium", GRACE_DAYS)
+    assert found is not None
+    assert (found.state, found.tier) == (ENDED, "free")
+
+
+def test_a_pause_leaves_what_is_paid_until_its_period_ends():
+    ends = NOW + timedelta(days=30)
+    paused = standing([an_agreement(paused=True, invoice="paid")], "premium", GRACE_DAYS)
+    assert paused == Standing(PAUSED, "premium", "month", ends, ends, False)
+    assert standing([an_agreement(paused=True, invoice="void")], "premium", GRACE_DAYS) == Standing(
+        PAUSED, "free", "month", ends, None, False
+    )
 
 
 @given(st.sampled_from(["free", "premium", "gold", ""]), st.sampled_from([plans.ROOMS_PER_DAY, plans.ACTIVE_GOALS]))

@@ -5,12 +5,16 @@ from typing import Any
 
 import pytest
 from django.conf import settings as configured
+from djstripe.models import APIKey, Event, Refund
 
-from billing import account_services, staff_services, tasks
+from billing import account_services, ledger, staff_services, tasks
+from billing.account_services import Repaired
+from billing.checkout_services import create_portal_session
 from billing.models import Account
 from goalgraph import wiring
 from goalgraph.auth.standing import present
-from tests.billing.world import World, at
+from goalgraph.errors import NotFound, RateLimited
+from tests.billing.world import Buyer, World, at
 from tests.fixtures import FakeClock, new_user
 from users import services as users
 
@@ -115,15 +119,94 @@ def test_canceled_at_once_ends_at_once(world: World):
     assert buyer.tier == "free"
 
 
-def test_paused_grants_nothing_until_it_goes_on(world: World):
+def pause(buyer: Buyer, behaviour: str) -> None:
+    buyer.world.fake.client.subscriptions.update(buyer.agreement.id, {"pause_collection": {"behavior": behaviour}})
+    buyer.world.settle()
+
+
+def resume(buyer: Buyer) -> None:
+    buyer.world.fake.client.subscriptions.update(buyer.agreement.id, {"pause_collection": ""})
+    buyer.world.settle()
+
+
+def test_a_pause_takes_nothing_of_the_period_that_is_paid(world: World):
     buyer = world.buyer()
-    world.fake.client.subscriptions.update(buyer.agreement.id, {"pause_collection": {"behavior": "void"}})
+    pause(buyer, "void")
+    assert buyer.stored is not None
+    assert (buyer.stored.state, buyer.tier) == ("paused", "premium")
+    world.clock.instant = buyer.stored.period_ends
+    assert buyer.tier == "free", "nobody has to say so"
+
+
+@pytest.mark.parametrize("behaviour", ["void", "mark_uncollectible", "keep_as_draft"])
+def test_a_pause_over_a_renewal_gives_nothing_for_nothing(world: World, behaviour: str):
+    buyer = world.buyer()
+    world.settle()
+    world.days(20)
+    for _ in range(3):
+        pause(buyer, behaviour)
+        world.days(12)
+        world.settle()
+        assert buyer.tier == "free"
+        resume(buyer)
+        assert (buyer.agreement.status, buyer.tier) == ("active", "free")
+        world.days(19)
+    assert sum(invoice.amount_paid for invoice in world.fake.client.invoices.list({"customer": buyer.customer_id}).data) == 699
+
+    world.days(12)
+    world.settle()
+    assert buyer.tier == "premium", "the next period is paid again"
+
+
+def test_a_plan_that_stripe_shows_no_more_takes_the_tier_away(world: World):
+    buyer = world.buyer()
+    world.settle()
+    company = world.fake.client.prices.list({"lookup_keys": ["goalgraph_company_month"]}).data[0]
+    item = buyer.agreement["items"].data[0]
+    world.fake.client.subscriptions.update(buyer.agreement.id, {"items": [{"id": item.id, "price": company.id}]})
     world.settle()
     assert buyer.stored is not None
-    assert (buyer.stored.state, buyer.tier) == ("paused", "free")
-    world.fake.client.subscriptions.update(buyer.agreement.id, {"pause_collection": ""})
+    assert (buyer.tier, buyer.stored.state) == ("free", "ended")
+    assert account_services.repair([buyer.account]) == Repaired(0, 0)
+
+
+def test_who_was_deleted_at_stripe_has_nothing_and_may_buy_again(world: World):
+    buyer = world.buyer()
     world.settle()
-    assert buyer.tier == "premium"
+    before = buyer.customer_id
+    world.fake.client.customers.delete(before)
+    world.settle()
+    assert (buyer.tier, buyer.account.customer_id) == ("free", None)
+
+    again = world.begin(actor=buyer.actor)
+    again.pay()
+    world.settle()
+    assert again.customer_id != before
+    assert again.tier == "premium"
+
+
+def test_who_was_deleted_at_stripe_and_nobody_said_so_may_buy_again(world: World):
+    buyer = world.buyer()
+    world.settle()
+    before = buyer.customer_id
+    world.fake.client.customers.delete(before)
+    with pytest.raises(NotFound):
+        create_portal_session(buyer.actor, "premium")
+    Account.objects.filter(pk=buyer.account_id).update(customer_id=before)
+    again = world.begin(actor=buyer.actor)
+    assert again.customer_id not in (before, "None")
+    world.work()
+    assert buyer.tier == "free"
+
+
+def test_a_key_of_another_account_takes_nothing_from_anybody(world: World):
+    """Stripe never heard of the customer there, which is something else than a deletion."""
+    buyer = world.buyer()
+    world.settle()
+    Account.objects.filter(pk=buyer.account_id).update(customer_id="cus_elsewhere")
+    with pytest.raises(RateLimited):
+        world.begin(actor=buyer.actor)
+    assert buyer.customer_id == "cus_elsewhere"
 
 
 @pytest.mark.parametrize(("share", "tier"), [(1, "free"), (2, "premium")])
@@ -196,10 +279,96 @@ def test_the_sweep_leaves_alone_what_just_happened(world: World):
 
 def test_the_repair_of_the_night_takes_events_that_never_came(world: World):
     buyer = world.buyer()
-    tasks.repair()
+    tasks.receive_missed()
     world.work()
     assert buyer.tier == "premium"
-    assert account_services.receive_missed(world.clock.now() - timedelta(days=3)) == 0
+    page, _ = wiring.payments().events(world.clock.now() - timedelta(days=3))
+    assert account_services.receive_missed(page) == Repaired(0, 0)
+
+
+def test_missed_events_are_taken_page_by_page(world: World):
+    for number in range(110):
+        world.fake.client.customers.create({"description": str(number)})
+    tasks.receive_missed()
+    ((name, queue, arguments),) = world_jobs(world).sent
+    assert (name, queue in configured.QUEUE_NAMES) == (tasks.RECEIVE_MISSED, True)
+    tasks.receive_missed(**arguments)
+    assert len(world_jobs(world).sent) == 1
+    assert Event.objects.filter(type="price.created").count() == 4, "the oldest ones, on the last page"
+
+
+def test_an_event_that_cannot_be_kept_does_not_stop_the_others(world: World, monkeypatch: pytest.MonkeyPatch):
+    poisoned, other = world.buyer(), world.buyer()
+    record = ledger.record
+    monkeypatch.setattr(
+        "billing.ledger.record", lambda event: 1 / 0 if account_services.customer_of(event) == poisoned.customer_id else record(event)
+    )
+    tasks.receive_missed()
+    world.work()
+    assert (poisoned.tier, other.tier) == ("premium", "premium")
+
+
+def test_an_account_that_cannot_be_looked_up_does_not_stop_the_others(world: World):
+    unknown, other = world.buyer(), world.buyer()
+    world.settle()
+    Account.objects.filter(pk=unknown.account_id).update(customer_id="cus_elsewhere")
+    world.fake.client.subscriptions.cancel(other.agreement.id)
+    world.fake.fail(path="/v1/subscriptions", method="GET")
+    batch = [unknown.account, other.account]
+    assert account_services.repair(batch) == Repaired(1, 1)
+    world.work()
+    assert other.tier == "free"
+
+
+def test_sql_from_a_backup_goes_on_behind_the_table(world: World):
+    buyer = world.buyer()
+    world.settle()
+    Account.objects.filter(pk=buyer.account_id).update(rev=1, published_rev=1)
+    world.fake.client.subscriptions.cancel(buyer.agreement.id)
+    world.settle()
+    world.work()
+    assert buyer.tier == "free"
+    assert buyer.stored is not None
+    assert buyer.stored.rev == buyer.account.rev == buyer.account.published_rev
+
+
+def test_accounts_that_always_fail_do_not_stand_before_the_others(world: World):
+    buyer = world.buyer()
+    world.deliver_all()
+    world.clock.advance(seconds=30)
+    found = []
+    for _ in range(60):
+        found.append(account_services.sweep())
+        world.clock.advance(seconds=20)
+    assert sum(found) == 6, "after 20, 40, 80 ... seconds within 20 minutes"
+    world_jobs_lost(world)
+    account_services.revise(buyer.account_id)
+    assert (buyer.account.tries, buyer.account.due_at) == (0, world.clock.now() + timedelta(seconds=account_services.SETTLE_SECONDS))
+
+
+def test_the_clockwork_has_it_done_within_a_minute():
+    sweep = configured.CELERY_BEAT_SCHEDULE["sweep billing"]["schedule"]
+    assert account_services.SETTLE_SECONDS + sweep + tasks.project.time_limit <= 60
+
+
+def test_a_refund_is_in_the_ledger(world: World):
+    buyer = world.buyer()
+    world.settle()
+    charge = world.fake.client.charges.list({"customer": buyer.customer_id}).data[0]
+    made = world.fake.client.refunds.create({"charge": charge.id})
+    world.settle()
+    assert Refund.objects.get().id == made.id
+    assert Event.objects.filter(type="refund.created").exists()
+
+
+def test_a_key_that_was_replaced_is_not_asked_with(world: World):
+    buyer = world.begin()
+    world.settle()
+    APIKey.objects.update(secret="sk_test_revokedRevokedRevokedRevoked")
+    buyer.pay()
+    world.settle()
+    assert buyer.tier == "premium"
+    assert set(APIKey.objects.values_list("secret", flat=True)) == {configured.STRIPE_SECRET_KEY}
 
 
 def test_the_repair_of_the_night_finds_accounts_that_are_not_as_stripe_has_them(world: World):
@@ -208,7 +377,8 @@ def test_the_repair_of_the_night_finds_accounts_that_are_not_as_stripe_has_them(
     rev = other.account.rev
     world.fake.client.subscriptions.cancel(buyer.agreement.id)
 
-    different, last = account_services.repair(most=10)
+    batch, last = account_services.accounts_behind(None, 10)
+    different = account_services.repair(batch).amiss
     world.work()
 
     assert (different, last, buyer.tier, other.account.rev) == (1, None, "free", rev)
@@ -262,7 +432,8 @@ def test_plans_are_made_once(world: World):
 
 def test_an_account_without_a_customer_is_left_alone(world: World):
     account = Account.objects.create(user_id="nobody", rev=3)
-    assert account_services.project(str(account.pk)) is False
+    assert account_services.project(str(account.pk))
+    assert account_services.stored_standing(account) is None
     assert account_services.project("00000000-0000-0000-0000-000000000000") is False
 
 

@@ -30,7 +30,7 @@ from tests.goalgraph.graphql.ws.client import until
 from tests.stripe import StripeFake
 
 SETTINGS = "tests.billing.process_settings"
-SWEEP = "import django; django.setup(); from billing import account_services as a; a.SETTLE_SECONDS = 0; a.sweep()"
+SWEEP = "import django; django.setup(); from billing import account_services as a; a.sweep()"
 
 
 @pytest.fixture(scope="session")
@@ -57,8 +57,8 @@ class Stack:
     def begin(self) -> None:
         self.customer_id = self.fake.client.customers.create({}).id
         self.execute(
-            "INSERT INTO billing_account (id, user_id, tenant_id, customer_id, rev, published_rev, revised_at, created_at) "
-            "VALUES (?, ?, '', ?, 0, 0, '2026-01-01 00:00:00', '2026-01-01 00:00:00')",
+            "INSERT INTO billing_account (id, user_id, tenant_id, customer_id, rev, published_rev, tries, generation, revised_at, due_at, "
+            "created_at) VALUES (?, ?, '', ?, 0, 0, 0, 0, '2026-01-01 00:00:00', '2026-01-01 00:00:00', '2026-01-01 00:00:00')",
             uuid.uuid4().hex,
             self.user_id,
             self.customer_id,
@@ -94,7 +94,8 @@ class Stack:
         return cast("Subscription | None", found)
 
     def sweep(self, dies: str = "") -> int:
-        """What the beat has done every 20 seconds; how its process ended."""
+        """What the beat has done every 20 seconds, once the row is due; how its process ended."""
+        self.execute("UPDATE billing_account SET due_at = '2026-01-01 00:00:00'")
         return subprocess.run([sys.executable, "-c", SWEEP], cwd=ROOT, env=self.environment | {"DIES": dies}, check=False).returncode
 
     @contextmanager

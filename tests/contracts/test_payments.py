@@ -126,7 +126,7 @@ def test_more_than_a_page_of_agreements_is_read(payments: StripePayments, custom
 def test_a_refund_is_given_once_and_ends_it(payments: StripePayments, customer_id: str, stripe_fake: StripeFake):
     stripe_fake.pay(opened(payments, customer_id).url)
     (agreement,) = payments.agreements(customer_id)
-    assert [payments.refund_and_cancel(agreement.id, key="r") for _ in range(2)] == [699, 0]
+    assert [payments.refund_and_cancel(agreement.id, key="r") for _ in range(2)] == [699, 699]
     (ended,) = payments.agreements(customer_id)
     assert ended.status == "canceled"
 
@@ -155,10 +155,14 @@ def test_events_come_newest_first_page_by_page(payments: StripePayments):
     begin = datetime.now(UTC) - timedelta(minutes=1)
     for number in range(120):
         payments.create_customer(key=f"many:{number}", metadata={})
-    found = list(payments.events(begin))
+    found, last = payments.events(begin)
+    assert (len(found), found[-1]["id"]) == (100, last)
+    while last is not None:
+        page, last = payments.events(begin, last)
+        found += page
     assert len({event["id"] for event in found}) == len(found) > 120
     assert [event["created"] for event in found] == sorted((event["created"] for event in found), reverse=True)
-    assert list(payments.events(datetime.now(UTC) + timedelta(hours=1))) == []
+    assert payments.events(datetime.now(UTC) + timedelta(hours=1)) == ([], None)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -41,13 +41,15 @@ _OTHER_PARAMETERS = (
 
 @dataclass(slots=True)
 class Fault:
-    """`times` requests to paths that begin with `path` are answered with `status`; with `after`, only once they took effect."""
+    """`times` requests to paths that begin with `path` are answered with `status`; with `after`, only once they took effect. With `kept` a
+    request with the same idempotency key is answered so again."""
 
     path: str
     method: str | None
     times: int
     status: int
     after: bool
+    kept: bool = False
 
 
 @dataclass(slots=True)
@@ -113,20 +115,22 @@ class Api:
         if served is None:
             raise StripeError(404, "invalid_request_error", f"Unrecognized request URL ({method}: {path}): the stand-in has no such route.")
         values = _parameters(request, body)
+        key = request.headers.get("idempotency-key") if method == "POST" else None
+        call = Call(Params(values), dict(request.path_params), path, str(request.base_url).rstrip("/"))
         fault = next((each for each in self.faults if path.startswith(each.path) and each.method in (None, method)), None)
         if fault:
             fault.times -= 1
             self.faults = [each for each in self.faults if each.times > 0]
+            if fault.kept and key:
+                self._keep(key, _asked(call), _broken(fault.status))
             if not fault.after:
                 return _broken(fault.status)
-        key = request.headers.get("idempotency-key") if method == "POST" else None
-        call = Call(Params(values), dict(request.path_params), path, str(request.base_url).rstrip("/"))
         answer = self._once(served, call, key, request_id)
         return _broken(fault.status) if fault else answer
 
     def _once(self, served: ApiRoute, call: Call, key: str | None, request_id: str) -> Answer:
         """docs.stripe.com/api/idempotent_requests: the same key again gets the first answer again."""
-        asked = {"path": call.url, "params": orjson.dumps(call.params.values, option=orjson.OPT_SORT_KEYS).decode()}
+        asked = _asked(call)
         self._forget_old_keys()
         if key and (kept := self.fake.state.answers.get(key)):
             if kept["asked"] != asked:
@@ -138,10 +142,13 @@ class Api:
         finally:
             self.fake.request = {"id": None, "idempotency_key": None}
         if key and keep:
-            self.fake.state.answers[key] = {"asked": asked, "status": answer.status, "body": answer.body, "at": self.fake.now()}
+            self._keep(key, asked, answer)
         if served.method != "GET":
             self.written()
         return answer
+
+    def _keep(self, key: str, asked: Json, answer: Answer) -> None:
+        self.fake.state.answers[key] = {"asked": asked, "status": answer.status, "body": answer.body, "at": self.fake.now()}
 
     def _run(self, served: ApiRoute, call: Call) -> tuple[Answer, bool]:
         """The answer, and whether it is to be kept under its key."""
@@ -163,6 +170,10 @@ class Api:
         answers = self.fake.state.answers
         for key in [key for key, kept in answers.items() if kept["at"] < oldest]:
             del answers[key]
+
+
+def _asked(call: Call) -> Json:
+    return {"path": call.url, "params": orjson.dumps(call.params.values, option=orjson.OPT_SORT_KEYS).decode()}
 
 
 def _key(authorization: str) -> str:

@@ -144,10 +144,15 @@ class Controls:
 
     async def fail(self, wanted: Json) -> Json:
         """`{"path": "/v1/customers", "method": "POST", "times": 1, "status": 500, "after": false}`: requests fail. With `after` they take
-        effect before they do, so the answer is lost."""
+        effect before they do, so the answer is lost; with `kept` the failure is saved under the idempotency key, as Stripe saves a 500."""
         method = str(wanted["method"]).upper() if "method" in wanted else None
         fault = Fault(
-            str(wanted.get("path", "/v1/")), method, int(wanted.get("times", 1)), int(wanted.get("status", 500)), bool(wanted.get("after"))
+            path=str(wanted.get("path", "/v1/")),
+            method=method,
+            times=int(wanted.get("times", 1)),
+            status=int(wanted.get("status", 500)),
+            after=bool(wanted.get("after")),
+            kept=bool(wanted.get("kept")),
         )
         if not 400 <= fault.status <= 599:
             raise ValueError("status is 400 to 599")
