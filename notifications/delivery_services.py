@@ -205,7 +205,7 @@ def _sweep(actor: Actor, found: Delivery, now: datetime) -> bool:
         return False
     if found.lease_until is not None and found.lease_until > now:
         return False
-    if now - found.updated_at < _pause(int(found.attempts) + int(found.resent)):
+    if now - found.updated_at < _pause(max(int(found.attempts), int(found.resent))):
         return False
     # Marked first: whoever makes the delivery meanwhile would lose it to a mark that came later.
     marked = found.copy()
