@@ -1,7 +1,8 @@
 """What `make run` starts: everything embedded, in order, until Ctrl-C.
 
     ports free? -> AWS emulator, Redis and the stand-in for Stripe -> migrate, create_table, create_queues, create_feed,
-    create_buckets, create_mail_identity, create_plans, seed_demo (once) -> the Procfile's processes -> the box
+    create_buckets, create_mail_identity, create_plans, seed_demo (once), rebuild_search (if it is lost) -> the Procfile's processes
+    -> the box
 
 Ctrl-C, SIGTERM and a closed terminal stop all of it the other way round. Each child is in a process group of its own, so a signal from
 the terminal reaches this process alone. It starts no thread and imports no Django application.
@@ -169,6 +170,7 @@ def set_up(home: Path) -> None:
         say("Loading the demo data ...")
         manage("seed_demo")
         mark.touch()
+    manage("rebuild_search", "--if-lost")
 
 
 def watch(processes: "subprocess.Popen[str]", services: EmbeddedServices, ports: dict[str, int], home: Path) -> None:
