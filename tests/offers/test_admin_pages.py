@@ -2,50 +2,24 @@
 
 import csv
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client, override_settings
+from django.test import Client
 
-from goalgraph import wiring
 from offers import authoring_services as authoring
 from offers import states
 from offers.models import Company, Day, Decision, Membership, Offer
 from tests.fixtures import FakeClock
-from tests.offers.backoffice_world import FakeLinkChecker, ahead, company, draft, live, partner, picture, staff, superuser
+from tests.offers.backoffice_world import FakeLinkChecker, ahead, draft, live, partner, picture, staff, superuser
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
 
 LIST, ADD, REVIEW = "/admin/offers/offer/", "/admin/offers/offer/add/", "/admin/offers/offer/review/"
-
-
-@pytest.fixture
-def world(memory_world: FakeClock) -> Iterator[FakeClock]:
-    ports = {"link_checker": {"BACKEND": "tests.offers.backoffice_world.FakeLinkChecker"}}
-    storages = settings.STORAGES | {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
-    with override_settings(PORTS=settings.PORTS | ports, STORAGES=storages):
-        yield wiring.port("clock")
-
-
-@pytest.fixture
-def runwell() -> Company:
-    return company("Runwell")
-
-
-@pytest.fixture
-def owner(runwell: Company) -> User:
-    return partner("partner", runwell)
-
-
-@pytest.fixture
-def reviewer() -> User:
-    return staff("moderator", "moderator")
 
 
 def browser(user: User) -> Client:

@@ -1,15 +1,12 @@
 """Writing, submitting and reviewing offers through the services: who may, what is recorded, and that nobody overwrites another."""
 
 import io
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
-from django.test import override_settings
 
 from goalgraph import wiring
 from goalgraph.errors import Conflict, Forbidden, GoalGraphError, Invalid, NotFound
@@ -21,29 +18,6 @@ from tests.fixtures import FakeClock
 from tests.offers.backoffice_world import FakeLinkChecker, ahead, company, complete, draft, live, partner, picture, staff, superuser
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
-
-
-@pytest.fixture
-def world(memory_world: FakeClock) -> Iterator[FakeClock]:
-    ports = {"link_checker": {"BACKEND": "tests.offers.backoffice_world.FakeLinkChecker"}}
-    storages = settings.STORAGES | {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
-    with override_settings(PORTS=settings.PORTS | ports, STORAGES=storages):
-        yield wiring.port("clock")
-
-
-@pytest.fixture
-def runwell() -> Company:
-    return company("Runwell")
-
-
-@pytest.fixture
-def owner(runwell: Company) -> User:
-    return partner("partner", runwell)
-
-
-@pytest.fixture
-def reviewer() -> User:
-    return staff("moderator", "moderator")
 
 
 def now(offer: Offer) -> Offer:

@@ -1,7 +1,7 @@
 """From SQL to the table: the newest revision wins everywhere, whatever comes twice, late, in another order, or dies in between."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import permutations
 from typing import Any
 
@@ -45,29 +45,6 @@ class Interleaved:
         meanwhile, self._meanwhile = self._meanwhile, lambda: None
         meanwhile()
         self._adapter.transact(*args)
-
-
-@pytest.fixture
-def world(memory_world: FakeClock) -> Iterator[FakeClock]:
-    ports = {"link_checker": {"BACKEND": "tests.offers.backoffice_world.FakeLinkChecker"}}
-    storages = settings.STORAGES | {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
-    with override_settings(PORTS=settings.PORTS | ports, STORAGES=storages):
-        yield wiring.port("clock")
-
-
-@pytest.fixture
-def runwell() -> Company:
-    return company("Runwell")
-
-
-@pytest.fixture
-def owner(runwell: Company) -> User:
-    return partner("partner", runwell)
-
-
-@pytest.fixture
-def reviewer() -> User:
-    return staff("moderator", "moderator")
 
 
 @pytest.fixture
