@@ -19,7 +19,13 @@ class BucketUnavailable(Exception):
 
 
 class MediaStorage(S3Storage):
-    """django-storages' own, which says as Django's storages do, by an OSError, that a file was not stored."""
+    """django-storages' own, with our time limits, which says as Django's storages do, by an OSError, that a file was not stored."""
+
+    client_config: Config
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.client_config = self.client_config.merge(_CONFIG)
 
     def _save(self, name: str, content: Any) -> str:
         try:

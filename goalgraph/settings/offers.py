@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import environ
-from botocore.config import Config
 
 _env = environ.Env()
 
@@ -49,12 +48,7 @@ MEDIA_STORAGE: dict[str, Any] = {
         "file_overwrite": False,
         # A picture's name is its own for ever: another picture has another name.
         "object_parameters": {"CacheControl": "public, max-age=31536000, immutable", "ContentType": "image/webp"},
-        "client_config": Config(
-            connect_timeout=2,
-            read_timeout=20,
-            retries={"mode": "standard", "total_max_attempts": 3},
-            signature_version="s3v4",
-            s3={"addressing_style": "path" if _env.str("AWS_ENDPOINT_URL", "") else "auto"},
-        ),
+        "signature_version": "s3v4",
+        "addressing_style": "path" if _env.str("AWS_ENDPOINT_URL", "") else "auto",
     },
 }
