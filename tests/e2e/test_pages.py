@@ -117,12 +117,12 @@ def test_an_offer_from_its_first_word_to_the_partners_chart(world: World):
 
 
 def test_another_companys_partner_sees_none_of_it(world: World):
-    (shoes,) = [offer for title, offer in feed(world, "bruno").items() if title == SHOES]
+    theirs = next(offer for offer in feed(world, "bruno").values() if offer["company"]["name"] == "Runwell")
     partner = world.staff("partner2")
     partner.goto("/admin/offers/offer/")
     assert "Runwell" not in partner.content()
     absent = partner.request.get("/admin/offers/offer/00000000-0000-7000-8000-000000000000/statistics/", max_redirects=0)
-    forbidden = partner.request.get(f"/admin/offers/offer/{shoes['id']}/statistics/", max_redirects=0)
+    forbidden = partner.request.get(f"/admin/offers/offer/{theirs['id']}/statistics/", max_redirects=0)
     assert (absent.status, absent.body()) == (forbidden.status, forbidden.body())
 
 
